@@ -1,0 +1,75 @@
+/** The import directions of docs/ARCHITECTURE.md. */
+const domain = "^server/(processes|cpus|queues)/";
+module.exports = {
+  forbidden: [
+    { name: "no-circular", severity: "error", from: {}, to: { circular: true } },
+    {
+      name: "core-imports-nothing",
+      severity: "error",
+      from: { path: "^server/core/" },
+      to: { pathNot: "^server/core/" },
+    },
+    {
+      name: "domain-is-pure",
+      comment: "The domain decides; it knows no Node module, package, adapter or generated type.",
+      severity: "error",
+      from: { path: domain },
+      to: { pathNot: [domain, "^server/core/"] },
+    },
+    {
+      name: "queues-stand-alone",
+      severity: "error",
+      from: { path: "^server/queues/" },
+      to: { path: "^server/(processes|cpus)/" },
+    },
+    {
+      name: "cpus-stand-alone",
+      severity: "error",
+      from: { path: "^server/cpus/" },
+      to: { path: "^server/(processes|queues)/" },
+    },
+    {
+      name: "adapters-below-grpc",
+      comment: "kernel, journal, auth, config and observability never look up at the services.",
+      severity: "error",
+      from: { path: "^server/(kernel|journal|auth|config|observability)/" },
+      to: { path: "^server/(grpc|daemon|main)" },
+    },
+    {
+      name: "only-grpc-sees-generated-code",
+      severity: "error",
+      from: { path: "^server/", pathNot: "^server/grpc/" },
+      to: { path: "^proto/gen/" },
+    },
+    {
+      name: "only-the-daemon-constructs",
+      severity: "error",
+      from: { path: "^server/", pathNot: "^server/(daemon|main)\\.ts$" },
+      to: { path: "^server/(daemon|main)\\.ts$" },
+    },
+    {
+      name: "client-and-cli-not-server",
+      comment: "The wire is the interface. `forkbus serve` starts the server's own program.",
+      severity: "error",
+      from: { path: "^(client|cli|examples)/" },
+      to: { path: "^server/" },
+    },
+    {
+      name: "client-not-cli",
+      severity: "error",
+      from: { path: "^client/" },
+      to: { path: "^cli/" },
+    },
+    {
+      name: "nothing-imports-tests",
+      severity: "error",
+      from: { pathNot: "^test/" },
+      to: { path: "^test/" },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    doNotFollow: { path: "node_modules" },
+  },
+};
