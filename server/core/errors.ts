@@ -39,6 +39,7 @@ export type DomainErrorCode =
   | "frame-too-large"
   | "frame-count-mismatch"
   | "item-too-large"
+  | "wait-cancelled"
   | "subscription-not-found";
 
 /** Facts about a failure for programs: what ErrorInfo.metadata carries. */

@@ -1,0 +1,81 @@
+import { DomainError, invalidField } from "../core/errors.js";
+
+/** What a put does when the queue is full: wait for room, or fail at once. */
+export type FullPolicy = "block" | "reject";
+
+/** The promises of one queue, with every default filled in. */
+export interface QueueSpec {
+  /** Most items at once; undefined: no limit. */
+  readonly maxItems: number | undefined;
+  /** Most bytes of items at once. */
+  readonly maxBytes: number;
+  readonly fullPolicy: FullPolicy;
+}
+
+/** A spec as a client may leave it. */
+export interface QueueSpecInput {
+  readonly maxItems?: number | undefined;
+  readonly maxBytes?: number | undefined;
+  readonly fullPolicy?: FullPolicy | undefined;
+}
+
+/** The most that one queue may be allowed to hold, and what it may hold by default. */
+export const queueBytesLimit = 256 * 1024 * 1024;
+
+/** The largest item: what fits in a frame of 1 MiB with its headers. */
+export const maxItemBytes = 1_048_512;
+
+/**
+ * @throws DomainError invalid-field
+ */
+export function parseQueueSpec(input: QueueSpecInput): QueueSpec {
+  const { maxItems, maxBytes = queueBytesLimit, fullPolicy = "block" } = input;
+  if (maxItems !== undefined) requireCount("spec.max_items", maxItems, Number.MAX_SAFE_INTEGER);
+  requireCount("spec.max_bytes", maxBytes, queueBytesLimit);
+  return { maxItems, maxBytes, fullPolicy };
+}
+
+/** The first field in which two specs differ, or undefined when they promise the same. */
+export function differingField(a: QueueSpec, b: QueueSpec): string | undefined {
+  if (a.maxItems !== b.maxItems) return "spec.max_items";
+  if (a.maxBytes !== b.maxBytes) return "spec.max_bytes";
+  if (a.fullPolicy !== b.fullPolicy) return "spec.full_policy";
+  return undefined;
+}
+
+/**
+ * Refuses what no waiting could make room for; the queue may be as empty as it likes.
+ *
+ * @throws DomainError invalid-field, item-too-large
+ */
+export function requireFitting(spec: QueueSpec, items: readonly Uint8Array[]): void {
+  if (items.length === 0) throw invalidField("frame.items", "0", "A put needs at least one item");
+  const largest = Math.min(maxItemBytes, spec.maxBytes);
+  let bytes = 0;
+  for (const [index, item] of items.entries()) {
+    bytes += item.length;
+    if (item.length > largest) {
+      throw new DomainError(
+        "item-too-large",
+        `Item ${index} has ${item.length} bytes, at most ${largest} are allowed`,
+        { facts: { bytes: String(item.length), max_bytes: String(largest) } },
+      );
+    }
+  }
+  if (spec.maxItems !== undefined && items.length > spec.maxItems) {
+    throw tooMuchAtOnce(items.length, `${items.length} items`, `${spec.maxItems} items`);
+  }
+  if (bytes > spec.maxBytes) {
+    throw tooMuchAtOnce(items.length, `${bytes} bytes`, `${spec.maxBytes} bytes`);
+  }
+}
+
+function tooMuchAtOnce(count: number, put: string, most: string): DomainError {
+  const message = `A put of ${put} never fits in a queue of at most ${most}`;
+  return invalidField("frame.items", String(count), message);
+}
+
+function requireCount(field: string, value: number, most: number): void {
+  if (Number.isSafeInteger(value) && value >= 1 && value <= most) return;
+  throw invalidField(field, String(value), `${field} is ${value}, but must be from 1 to ${most}`);
+}
