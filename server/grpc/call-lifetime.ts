@@ -1,0 +1,71 @@
+import type { Principal } from "../auth/principal.js";
+import type { CallContext } from "./call-context.js";
+
+/** Why a call's signal was aborted. */
+export class CallCancelled extends Error {
+  readonly why: "cancelled" | "deadline";
+
+  constructor(why: "cancelled" | "deadline") {
+    super(why === "deadline" ? "The call's deadline has passed" : "The call was cancelled");
+    this.name = "AbortError";
+    this.why = why;
+  }
+}
+
+/**
+ * One call from its request to its end. It is `open` until it has been answered or cancelled,
+ * whichever comes first; the other then has no effect.
+ */
+export class CallLifetime implements CallContext {
+  readonly principal: Principal;
+  readonly method: string;
+  readonly #controller = new AbortController();
+  #undo: (() => void)[] = [];
+  #state: "open" | "answered" | "cancelled" = "open";
+
+  constructor(principal: Principal, method: string) {
+    this.principal = principal;
+    this.method = method;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get cancelled(): boolean {
+    return this.#state === "cancelled";
+  }
+
+  undeliverable(undo: () => void): void {
+    this.#undo.push(undo);
+  }
+
+  /** The answer is final. From here on a cancellation concerns nobody. */
+  answered(): void {
+    if (this.#state === "open") this.#state = "answered";
+  }
+
+  /** The response is on its way: nothing will be taken back. */
+  delivered(): void {
+    this.#undo = [];
+  }
+
+  /** The response will never be written. Errors of an undo go to the caller of this, after all have run. */
+  undelivered(): void {
+    const errors: unknown[] = [];
+    for (let undo = this.#undo.pop(); undo !== undefined; undo = this.#undo.pop()) {
+      try {
+        undo();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw new AggregateError(errors, "Taking back a call's effects failed");
+  }
+
+  cancel(why: "cancelled" | "deadline"): void {
+    if (this.#state !== "open") return;
+    this.#state = "cancelled";
+    this.#controller.abort(new CallCancelled(why));
+  }
+}

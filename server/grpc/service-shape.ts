@@ -1,0 +1,51 @@
+import type { CallContext } from "./call-context.js";
+
+/** What the generated code offers of a message type. */
+export interface MessageCodec {
+  encode(message: never): { finish(): Uint8Array };
+  decode(input: Uint8Array): unknown;
+}
+
+/** A method in a generated service definition (ts-proto, `outputServices=generic-definitions`). */
+export interface MethodShape {
+  readonly name: string;
+  readonly requestType: MessageCodec;
+  readonly requestStream: boolean;
+  readonly responseType: MessageCodec;
+  readonly responseStream: boolean;
+}
+
+export interface ServiceShape {
+  readonly fullName: string;
+  readonly methods: Readonly<Record<string, MethodShape>>;
+}
+
+type Message<Codec extends MessageCodec> = ReturnType<Codec["decode"]>;
+
+/** The method's implementation. Methods that take a stream are not served yet: they have none. */
+export type Handler<Method extends MethodShape> = Method["requestStream"] extends true
+  ? never
+  : Method["responseStream"] extends true
+    ? StreamHandler<Message<Method["requestType"]>, Message<Method["responseType"]>>
+    : UnaryHandler<Message<Method["requestType"]>, Message<Method["responseType"]>>;
+
+export type UnaryHandler<Request, Response> = (
+  request: Request,
+  context: CallContext,
+) => Promise<Response>;
+
+/**
+ * Answers with the iterable's messages, in order, and OK at its end. The next message is asked for
+ * when the connection has taken enough of the ones before, so a reader that does not read stops the
+ * iterable. When the call is cancelled the iterator's `return` is called, which for a generator
+ * runs its `finally`; a generator that is waiting for something else must wake by the signal.
+ */
+export type StreamHandler<Request, Response> = (
+  request: Request,
+  context: CallContext,
+) => AsyncIterable<Response>;
+
+/** The implementation of a whole service: one handler for each method, by its name in the definition. */
+export type Handlers<Service extends ServiceShape> = {
+  readonly [Name in keyof Service["methods"]]: Handler<Service["methods"][Name]>;
+};

@@ -1,0 +1,134 @@
+import { Metadata, status } from "@grpc/grpc-js";
+import type { DomainError, DomainErrorCode } from "../core/errors.js";
+import { encodeErrorDetails } from "./error-details.js";
+
+/** The only place where a gRPC status is chosen. A code that is missing here does not compile. */
+const statusOfCode: Record<DomainErrorCode, status> = {
+  "invalid-field": status.INVALID_ARGUMENT,
+  "request-id-reused": status.INVALID_ARGUMENT,
+  "page-token-invalid": status.INVALID_ARGUMENT,
+  "payload-too-large": status.INVALID_ARGUMENT,
+  "credentials-missing": status.UNAUTHENTICATED,
+  "host-exhausted": status.RESOURCE_EXHAUSTED,
+  "disk-full": status.RESOURCE_EXHAUSTED,
+  "uid-mismatch": status.ABORTED,
+  "kernel-feature-missing": status.FAILED_PRECONDITION,
+  starting: status.UNAVAILABLE,
+  draining: status.UNAVAILABLE,
+  "process-not-found": status.NOT_FOUND,
+  "record-expired": status.NOT_FOUND,
+  "process-exists": status.ALREADY_EXISTS,
+  "executable-not-found": status.INVALID_ARGUMENT,
+  "executable-not-runnable": status.INVALID_ARGUMENT,
+  "working-dir-invalid": status.INVALID_ARGUMENT,
+  "signal-unknown": status.INVALID_ARGUMENT,
+  "cpu-unknown": status.INVALID_ARGUMENT,
+  "cpus-exhausted": status.RESOURCE_EXHAUSTED,
+  "run-as-denied": status.PERMISSION_DENIED,
+  "process-running": status.FAILED_PRECONDITION,
+  "process-ended": status.FAILED_PRECONDITION,
+  "stdin-not-open": status.FAILED_PRECONDITION,
+  "offset-gap": status.OUT_OF_RANGE,
+  "offset-future": status.OUT_OF_RANGE,
+  "keeper-unreachable": status.UNAVAILABLE,
+  "queue-not-found": status.NOT_FOUND,
+  "queue-deleted": status.NOT_FOUND,
+  "queue-exists": status.ALREADY_EXISTS,
+  "queue-full": status.RESOURCE_EXHAUSTED,
+  "queue-shut-down": status.FAILED_PRECONDITION,
+  "queue-not-empty": status.FAILED_PRECONDITION,
+  "frame-too-large": status.INVALID_ARGUMENT,
+  "frame-count-mismatch": status.INVALID_ARGUMENT,
+  "item-too-large": status.INVALID_ARGUMENT,
+  "subscription-not-found": status.NOT_FOUND,
+  "wait-cancelled": status.CANCELLED,
+};
+
+/** The domain of every ErrorInfo. */
+export const errorDomain = "forkbus";
+
+/** How a call ends that did not succeed, in the form that grpc-js takes. */
+export interface FailureStatus {
+  readonly code: status;
+  readonly details: string;
+  readonly metadata: Metadata;
+}
+
+/** What clients read in ErrorInfo.reason: the code in upper snake case. */
+export function reasonOfCode(code: DomainErrorCode): string {
+  return code.toUpperCase().replaceAll("-", "_");
+}
+
+export function statusOfDomainError(error: DomainError): FailureStatus {
+  const code = statusOfCode[error.code];
+  const reason = reasonOfCode(error.code);
+  return failureStatus({
+    code,
+    reason,
+    message: error.message,
+    facts: error.facts,
+    retryAfterMs: error.retryAfterMs,
+    badField: error.code === "invalid-field" ? error.facts["field"] : undefined,
+    exhausted: code === status.RESOURCE_EXHAUSTED ? reason : undefined,
+  });
+}
+
+/** For whatever else was thrown. The client learns nothing but the reference, which the log has too. */
+export function statusOfUnknownError(reference: string): FailureStatus {
+  return failureStatus({
+    code: status.INTERNAL,
+    reason: "INTERNAL",
+    message: `The daemon failed; its log has the cause under reference ${reference}`,
+    facts: { reference },
+  });
+}
+
+/** For a request whose bytes are no message of its type. */
+export function statusOfUndecodable(messageType: string, cause: string): FailureStatus {
+  return failureStatus({
+    code: status.INVALID_ARGUMENT,
+    reason: "INVALID_FIELD",
+    message: `The request is no valid ${messageType}: ${cause}`,
+    facts: { field: "", value: "", message_type: messageType },
+  });
+}
+
+interface Failure {
+  readonly code: status;
+  readonly reason: string;
+  readonly message: string;
+  readonly facts: Readonly<Record<string, string>>;
+  readonly retryAfterMs?: number | undefined;
+  readonly badField?: string | undefined;
+  readonly exhausted?: string | undefined;
+}
+
+function failureStatus(failure: Failure): FailureStatus {
+  const message = bounded(failure.message, maxMessageLength);
+  const facts = Object.entries(failure.facts).slice(0, maxFacts);
+  const details = encodeErrorDetails({
+    code: failure.code,
+    message,
+    reason: failure.reason,
+    domain: errorDomain,
+    metadata: Object.fromEntries(facts.map(([key, value]) => [key, bounded(value, maxFactLength)])),
+    retryAfterMs: failure.retryAfterMs,
+    badField: failure.badField === undefined ? undefined : bounded(failure.badField, maxFactLength),
+    exhausted: failure.exhausted,
+  });
+  const metadata = new Metadata();
+  metadata.set("grpc-status-details-bin", Buffer.from(details));
+  return { code: failure.code, details: message, metadata };
+}
+
+// A status travels in HTTP/2 headers, of which some clients take 8 KiB and drop the whole status
+// when there is more. What a caller sent may be in the message, so it is cut to a size that fits.
+const maxMessageLength = 512;
+const maxFactLength = 256;
+const maxFacts = 8;
+
+function bounded(text: string, maxLength: number): string {
+  const cut = text.length > maxLength ? `${text.slice(0, maxLength - 1)}…` : text;
+  // grpc-js percent-encodes the message, which throws at half of a surrogate pair.
+  return cut.replace(/\p{Surrogate}/gu, "\ufffd");
+}
