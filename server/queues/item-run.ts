@@ -18,8 +18,23 @@ export interface ItemRun {
 /** Below this a buffer may outlive most of its items: copying again would cost more than it frees. */
 const smallBufferBytes = 16 * 1024;
 
-/** Copies items out of the caller's buffers. */
-export function ownItems(firstSeq: number, items: readonly Uint8Array[], putAt: number): ItemRun {
+/** So that taking items one by one from a large put does not move the rest again and again. */
+const maxRunItems = 256;
+
+/** Copies the items of one put out of the caller's buffers. */
+export function ownPut(
+  firstSeq: number,
+  items: readonly Uint8Array[],
+  putAt: number,
+): readonly ItemRun[] {
+  const runs: ItemRun[] = [];
+  for (let start = 0; start < items.length; start += maxRunItems) {
+    runs.push(ownItems(firstSeq + start, items.slice(start, start + maxRunItems), putAt));
+  }
+  return runs;
+}
+
+function ownItems(firstSeq: number, items: readonly Uint8Array[], putAt: number): ItemRun {
   let bytes = 0;
   for (const item of items) bytes += item.length;
   const buffer = new Uint8Array(bytes);

@@ -1,0 +1,381 @@
+import { type FrameLimits } from "./frame-limits.js";
+import { Hold } from "./hold.js";
+import { compactRun, ownPut } from "./item-run.js";
+import { type PartyId, type PutRefusal, type QueueEffect, type TakerEnd } from "./queue-effect.js";
+import { type QueueSpec } from "./queue-spec.js";
+import { type QueueCounts } from "./queue-status.js";
+import { ReadyList } from "./ready-list.js";
+import { WaitLine } from "./wait-line.js";
+
+interface Putter {
+  readonly id: PartyId;
+  readonly items: readonly Uint8Array[];
+  readonly bytes: number;
+}
+
+interface Getter {
+  readonly kind: "getter";
+  readonly id: PartyId;
+  readonly limits: FrameLimits;
+}
+
+interface Subscriber {
+  readonly kind: "subscriber";
+  readonly id: PartyId;
+  readonly limits: FrameLimits;
+  readonly maxUntaken: number;
+  readonly totalLimit: number;
+  readonly hold: Hold;
+  /** Whether it asked for a frame that it has not been sent. */
+  pulling: boolean;
+}
+
+export interface SubscriberOptions {
+  readonly limits: FrameLimits;
+  /** Most items sent and not taken. */
+  readonly maxUntaken: number;
+  /** End when this many have been taken; Infinity: never. */
+  readonly totalLimit: number;
+}
+
+type Phase = "open" | "draining" | "deleted" | "stopping";
+
+/**
+ * One queue, as a state machine: each method is an event, and returns what is to be done because
+ * of it. It knows no promises and no clock; time comes in as `now` and as `expire`.
+ *
+ * An item is in exactly one place: ready, or held by the one taker that it was sent to. Both count
+ * against the bounds. It is gone when taken, or dropped.
+ *
+ * Putters wait in one line and takers in another, and only the first of a line is ever served.
+ * A party id is used once. Events about parties that are unknown, or no longer known, do nothing:
+ * whoever lost a race need not know.
+ */
+export class QueueCore {
+  readonly spec: QueueSpec;
+  readonly #ready = new ReadyList();
+  readonly #putters = new Map<PartyId, Putter>();
+  readonly #putterLine = new WaitLine<Putter>();
+  readonly #getters = new Map<PartyId, Getter>();
+  readonly #subscribers = new Map<PartyId, Subscriber>();
+  readonly #takerLine = new WaitLine<Getter | Subscriber>();
+  /** Of getters that were sent items. Those of subscribers are in their Subscriber. */
+  readonly #getterHolds = new Map<PartyId, Hold>();
+  readonly #armed = new Set<PartyId>();
+  #phase: Phase = "open";
+  #put = 0;
+  #acked = 0;
+  #dropped = 0;
+  #untaken = 0;
+  #untakenBytes = 0;
+  #effects: QueueEffect[] = [];
+
+  constructor(spec: QueueSpec) {
+    this.spec = spec;
+  }
+
+  /** Stores the items, or waits for room: up to `waitMs`, for ever when undefined. The items must fit when empty. */
+  put(
+    id: PartyId,
+    items: readonly Uint8Array[],
+    waitMs: number | undefined,
+    now: number,
+  ): readonly QueueEffect[] {
+    let bytes = 0;
+    for (const item of items) bytes += item.length;
+    const putter = { id, items, bytes };
+    const closed = this.#putRefusal();
+    if (closed !== undefined) this.#emit({ kind: "refused", party: id, reason: closed });
+    else if (this.#putterLine.length === 0 && this.#hasRoom(putter)) this.#store(putter, now);
+    else if (waitMs === 0 || this.spec.fullPolicy === "reject") {
+      this.#emit({ kind: "refused", party: id, reason: "full" });
+    } else {
+      this.#putters.set(id, putter);
+      this.#putterLine.join(putter);
+      this.#arm(id, waitMs);
+    }
+    return this.#settle(now);
+  }
+
+  /** Delivers what is there, or waits for the first item. Ends once, with items or without. */
+  get(
+    id: PartyId,
+    limits: FrameLimits,
+    waitMs: number | undefined,
+    now: number,
+  ): readonly QueueEffect[] {
+    const closed = this.#takerEnd();
+    if (closed !== undefined) this.#emit({ kind: "ended", party: id, end: closed });
+    else if (waitMs === 0 && this.#ready.items === 0) {
+      this.#emit({ kind: "ended", party: id, end: "empty" });
+    } else {
+      const getter: Getter = { kind: "getter", id, limits };
+      this.#getters.set(id, getter);
+      this.#takerLine.join(getter);
+      if (this.#ready.items === 0) this.#arm(id, waitMs);
+    }
+    return this.#settle(now);
+  }
+
+  subscribe(id: PartyId, options: SubscriberOptions, now: number): readonly QueueEffect[] {
+    const closed = this.#takerEnd();
+    if (closed !== undefined) this.#emit({ kind: "ended", party: id, end: closed });
+    else {
+      const hold = new Hold();
+      const subscriber: Subscriber = { kind: "subscriber", id, ...options, hold, pulling: false };
+      this.#subscribers.set(id, subscriber);
+    }
+    return this.#settle(now);
+  }
+
+  /** The subscription is ready for one more frame. */
+  pull(id: PartyId, now: number): readonly QueueEffect[] {
+    const subscriber = this.#subscribers.get(id);
+    if (subscriber !== undefined) {
+      subscriber.pulling = true;
+      this.#joinWithCapacity(subscriber);
+    }
+    return this.#settle(now);
+  }
+
+  /** How many items a getter or a subscription has been sent; undefined when it is not known (any more). */
+  sentTo(id: PartyId): number | undefined {
+    return this.#holdOf(id)?.sent;
+  }
+
+  /** Items up to this total of what the party has been sent are delivered. A getter must take all. */
+  take(id: PartyId, total: number, now: number): readonly QueueEffect[] {
+    const hold = this.#holdOf(id);
+    if (hold === undefined) return [];
+    const { items, bytes } = hold.take(total);
+    this.#acked += items;
+    this.#unhold(items, bytes);
+    if (hold.untaken === 0) this.#getterHolds.delete(id);
+    const subscriber = this.#subscribers.get(id);
+    if (subscriber !== undefined) {
+      if (hold.taken >= subscriber.totalLimit) this.#endTaker(subscriber, "limit");
+      else this.#joinWithCapacity(subscriber);
+    }
+    return this.#settle(now);
+  }
+
+  /** The getter or subscription is gone: what it has not taken is ready again, in its old place. */
+  release(id: PartyId, now: number): readonly QueueEffect[] {
+    const hold = this.#holdOf(id);
+    const subscriber = this.#subscribers.get(id);
+    if (subscriber !== undefined) this.#takerLine.leave(subscriber);
+    this.#subscribers.delete(id);
+    this.#getterHolds.delete(id);
+    if (hold !== undefined) {
+      this.#untaken -= hold.untaken;
+      this.#untakenBytes -= hold.untakenBytes;
+      // Last first: each then goes in front of the one before.
+      for (const run of [...hold.release()].reverse()) this.#ready.putBack(run);
+    }
+    return this.#settle(now);
+  }
+
+  /** Gives up a wait of a put or a get. */
+  cancel(id: PartyId, now: number): readonly QueueEffect[] {
+    return this.#giveUp(id, "cancelled", "cancelled", now);
+  }
+
+  /** The time of an armed wait is over. */
+  expire(id: PartyId, now: number): readonly QueueEffect[] {
+    this.#armed.delete(id);
+    return this.#giveUp(id, "full", "empty", now);
+  }
+
+  shutdown(immediate: boolean, now: number): readonly QueueEffect[] {
+    if (this.#phase === "open") this.#phase = "draining";
+    this.#refuseAll("shut-down");
+    if (immediate) this.#dropAll();
+    return this.#settle(now);
+  }
+
+  /** The end of the queue: drops every item, wakes everyone, and refuses whoever comes later. */
+  close(reason: "deleted" | "stopping", now: number): readonly QueueEffect[] {
+    if (this.#phase === "deleted" || this.#phase === "stopping") return [];
+    this.#phase = reason;
+    this.#refuseAll(reason);
+    this.#dropAll();
+    return this.#settle(now);
+  }
+
+  counts(now: number): QueueCounts {
+    const oldest = this.#ready.first;
+    return {
+      state:
+        this.#takerEnd() !== undefined ? "shut-down" : this.#phase === "open" ? "open" : "draining",
+      ready: this.#ready.items,
+      untaken: this.#untaken,
+      storedBytes: this.#ready.bytes + this.#untakenBytes,
+      put: this.#put,
+      acked: this.#acked,
+      dropped: this.#dropped,
+      oldestReadyMs: oldest === undefined ? 0 : Math.max(0, now - oldest.putAt),
+      consumers: this.#subscribers.size,
+      waitingPuts: this.#putters.size,
+      waitingGets: this.#getters.size,
+    };
+  }
+
+  #putRefusal(): PutRefusal | undefined {
+    if (this.#phase === "open") return undefined;
+    return this.#phase === "draining" ? "shut-down" : this.#phase;
+  }
+
+  /** Why no taker will ever get anything. */
+  #takerEnd(): TakerEnd | undefined {
+    switch (this.#phase) {
+      case "open":
+        return undefined;
+      case "draining":
+        return this.#ready.items + this.#untaken === 0 ? "shut-down" : undefined;
+      case "deleted":
+      case "stopping":
+        return this.#phase;
+    }
+  }
+
+  #hasRoom(putter: Putter): boolean {
+    const items = this.#ready.items + this.#untaken + putter.items.length;
+    const bytes = this.#ready.bytes + this.#untakenBytes + putter.bytes;
+    return items <= (this.spec.maxItems ?? Infinity) && bytes <= this.spec.maxBytes;
+  }
+
+  #store(putter: Putter, now: number): void {
+    const firstSeq = this.#put + 1;
+    this.#put += putter.items.length;
+    for (const run of ownPut(firstSeq, putter.items, now)) this.#ready.append(run);
+    this.#emit({ kind: "stored", party: putter.id, firstSeq });
+  }
+
+  /** Serves whoever can be served now, and ends those who never will be. */
+  #settle(now: number): readonly QueueEffect[] {
+    for (let first = this.#putterLine.first; first !== undefined; first = this.#putterLine.first) {
+      if (!this.#hasRoom(first)) break;
+      this.#leavePutters(first);
+      this.#store(first, now);
+    }
+    for (let first = this.#takerLine.first; first !== undefined; first = this.#takerLine.first) {
+      if (this.#ready.items === 0) break;
+      this.#deliver(first);
+    }
+    const end = this.#takerEnd();
+    if (end !== undefined) this.#endAllTakers(end);
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  #deliver(taker: Getter | Subscriber): void {
+    const { id, limits } = taker;
+    this.#takerLine.leave(taker);
+    let runs = this.#ready.take({ ...limits, items: Math.min(limits.items, capacityOf(taker)) });
+    let hold: Hold;
+    if (taker.kind === "getter") {
+      this.#getters.delete(id);
+      this.#disarm(id);
+      hold = new Hold();
+      this.#getterHolds.set(id, hold);
+    } else {
+      taker.pulling = false;
+      hold = taker.hold;
+      // It may keep a few items for long, which must not keep the memory of many.
+      runs = runs.map(compactRun);
+    }
+    const [run] = runs;
+    if (run === undefined) throw new Error("A ready list with items gave none");
+    const amount = hold.add(runs);
+    this.#untaken += amount.items;
+    this.#untakenBytes += amount.bytes;
+    const items = runs.length === 1 ? run.items : runs.flatMap((part) => part.items);
+    const frame = { firstSeq: run.firstSeq, items, backlog: this.#ready.items };
+    this.#emit({ kind: "delivered", party: id, frame });
+  }
+
+  #joinWithCapacity(subscriber: Subscriber): void {
+    if (subscriber.pulling && capacityOf(subscriber) > 0) this.#takerLine.join(subscriber);
+  }
+
+  #holdOf(id: PartyId): Hold | undefined {
+    return this.#subscribers.get(id)?.hold ?? this.#getterHolds.get(id);
+  }
+
+  #giveUp(id: PartyId, reason: PutRefusal, end: TakerEnd, now: number): readonly QueueEffect[] {
+    const putter = this.#putters.get(id);
+    if (putter !== undefined) {
+      this.#leavePutters(putter);
+      this.#emit({ kind: "refused", party: id, reason });
+    }
+    const getter = this.#getters.get(id);
+    if (getter !== undefined) this.#endTaker(getter, end);
+    return this.#settle(now);
+  }
+
+  #leavePutters(putter: Putter): void {
+    this.#putterLine.leave(putter);
+    this.#putters.delete(putter.id);
+    this.#disarm(putter.id);
+  }
+
+  #refuseAll(reason: PutRefusal): void {
+    for (const putter of this.#putterLine.empty()) {
+      this.#leavePutters(putter);
+      this.#emit({ kind: "refused", party: putter.id, reason });
+    }
+  }
+
+  #endTaker(taker: Getter | Subscriber, end: TakerEnd): void {
+    this.#takerLine.leave(taker);
+    this.#getters.delete(taker.id);
+    this.#subscribers.delete(taker.id);
+    this.#disarm(taker.id);
+    this.#emit({ kind: "ended", party: taker.id, end });
+  }
+
+  #endAllTakers(end: TakerEnd): void {
+    for (const getter of this.#getters.values()) this.#endTaker(getter, end);
+    for (const subscriber of this.#subscribers.values()) this.#endTaker(subscriber, end);
+  }
+
+  /** Items and holds of everyone; those who hold find that they are no longer known. */
+  #dropAll(): void {
+    const bytes = this.#ready.bytes;
+    const ready = this.#ready.clear();
+    const held = { items: this.#untaken, bytes: this.#untakenBytes };
+    for (const subscriber of this.#subscribers.values()) subscriber.hold.release();
+    this.#getterHolds.clear();
+    this.#dropped += ready + held.items;
+    if (ready > 0) this.#emit({ kind: "freed", items: ready, bytes });
+    this.#unhold(held.items, held.bytes);
+  }
+
+  #unhold(items: number, bytes: number): void {
+    this.#untaken -= items;
+    this.#untakenBytes -= bytes;
+    if (items > 0) this.#emit({ kind: "freed", items, bytes });
+  }
+
+  #arm(id: PartyId, afterMs: number | undefined): void {
+    if (afterMs === undefined) return;
+    this.#armed.add(id);
+    this.#emit({ kind: "arm", party: id, afterMs });
+  }
+
+  #disarm(id: PartyId): void {
+    if (this.#armed.delete(id)) this.#emit({ kind: "disarm", party: id });
+  }
+
+  #emit(effect: QueueEffect): void {
+    this.#effects.push(effect);
+  }
+}
+
+/** How many more items the taker may be sent. */
+function capacityOf(taker: Getter | Subscriber): number {
+  if (taker.kind === "getter") return Infinity;
+  const { hold, maxUntaken, totalLimit } = taker;
+  return Math.min(maxUntaken - hold.untaken, totalLimit - hold.sent);
+}
