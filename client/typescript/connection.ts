@@ -1,0 +1,125 @@
+import { ChannelCredentials, type ChannelOptions } from "@grpc/grpc-js";
+import {
+  type CallOptions,
+  type Channel,
+  type ClientMiddlewareCall,
+  createChannel,
+  createClientFactory,
+  type Metadata,
+} from "nice-grpc";
+import {
+  type AdminServiceClient,
+  AdminServiceDefinition,
+} from "../../proto/gen/forkbus/v1/admin.js";
+import {
+  type ProcessServiceClient,
+  ProcessServiceDefinition,
+} from "../../proto/gen/forkbus/v1/process.js";
+import {
+  type QueueServiceClient,
+  QueueServiceDefinition,
+} from "../../proto/gen/forkbus/v1/queue.js";
+import { type Address, formatAddress } from "./address.js";
+import { ForkbusError, fromClientError } from "./errors.js";
+import type { RetryPolicy } from "./retry.js";
+
+/** What TCP needs. `insecure` is plain text, for loopback and tests only. */
+export type TlsOptions =
+  | {
+      readonly insecure?: false;
+      /** PEM of the authorities to trust; the system's when there are none. */
+      readonly ca?: Buffer;
+      /** PEM of this client's certificate and key, where the daemon asks for one. */
+      readonly cert?: Buffer;
+      readonly key?: Buffer;
+    }
+  | { readonly insecure: true };
+
+/** One channel and the raw services on it. Every call throws the errors of errors.ts, or its signal's reason. */
+export interface Connection extends RetryPolicy {
+  readonly address: string;
+  readonly processes: ProcessServiceClient;
+  readonly queues: QueueServiceClient;
+  readonly admin: AdminServiceClient;
+  /** Ends the calls that are under way. Any number of times. */
+  close(): void;
+}
+
+const keepaliveMs = 20_000;
+const slowestConnectMs = 5_000;
+
+/** Makes the channel, which connects when it is first used. */
+export function openConnection(address: Address, tls: TlsOptions, policy: RetryPolicy): Connection {
+  const channel = createChannel(target(address), credentials(address, tls), channelOptions(policy));
+  const closed: { reason: ForkbusError | undefined } = { reason: undefined };
+  const factory = createClientFactory().use(typedErrors(() => closed.reason));
+  return {
+    address: formatAddress(address),
+    reconnectMs: policy.reconnectMs,
+    processes: factory.create(ProcessServiceDefinition, channel),
+    queues: factory.create(QueueServiceDefinition, channel),
+    admin: factory.create(AdminServiceDefinition, channel),
+    close: () => {
+      closed.reason ??= closeChannel(channel);
+    },
+  };
+}
+
+function closeChannel(channel: Channel): ForkbusError {
+  channel.close();
+  return new ForkbusError("The client is closed", { code: "CANCELLED" });
+}
+
+/** grpc-js takes the two slashes for an absolute path; without them nice-grpc would add a port. */
+function target(address: Address): string {
+  return address.kind === "unix" ? `unix://${address.path}` : address.authority;
+}
+
+function credentials(address: Address, tls: TlsOptions): ChannelCredentials {
+  if (address.kind === "unix" || tls.insecure === true) return ChannelCredentials.createInsecure();
+  return ChannelCredentials.createSsl(tls.ca, tls.key, tls.cert);
+}
+
+function channelOptions(policy: RetryPolicy): ChannelOptions {
+  return {
+    // Waits may be silent for hours; without pings nobody would notice that the other end is gone.
+    "grpc.keepalive_time_ms": keepaliveMs,
+    "grpc.keepalive_timeout_ms": keepaliveMs / 2,
+    // A daemon that is restarted is back within a second; gRPC's own pauses grow to two minutes.
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 500,
+    // For one attempt to connect: nice-grpc enforces it under this name.
+    "grpc.min_reconnect_backoff_ms": Math.min(
+      slowestConnectMs,
+      Math.max(policy.reconnectMs / 2, 500),
+    ),
+    // A connection of our own, which `close` really closes.
+    "grpc.use_local_subchannel_pool": 1,
+    // gRPC's transparent retries are invisible and have rules of their own: ours are in retry.ts.
+    "grpc.enable_retries": 0,
+  };
+}
+
+/** Turns what calls throw into typed errors. Details come with the trailer, which arrives before the error is seen. */
+function typedErrors(closedReason: () => ForkbusError | undefined) {
+  return async function* <Request, Response>(
+    call: ClientMiddlewareCall<Request, Response>,
+    options: CallOptions,
+  ): AsyncGenerator<Response, Response | undefined, undefined> {
+    let trailer: Metadata | undefined;
+    const onTrailer = (metadata: Metadata): void => {
+      trailer = metadata;
+      options.onTrailer?.(metadata);
+    };
+    options.signal?.throwIfAborted();
+    const closed = closedReason();
+    if (closed !== undefined) throw closed;
+    try {
+      const response = yield* call.next(call.request, { ...options, onTrailer });
+      return response ?? undefined;
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      throw closedReason() ?? fromClientError(error, trailer);
+    }
+  };
+}
