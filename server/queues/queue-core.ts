@@ -3,7 +3,7 @@ import { Hold } from "./hold.js";
 import { compactRun, ownPut } from "./item-run.js";
 import { type PartyId, type PutRefusal, type QueueEffect, type TakerEnd } from "./queue-effect.js";
 import { type QueueSpec } from "./queue-spec.js";
-import { type QueueCounts } from "./queue-status.js";
+import { type QueueCounts, type QueueState } from "./queue-status.js";
 import { ReadyList } from "./ready-list.js";
 import { WaitLine } from "./wait-line.js";
 
@@ -202,11 +202,15 @@ export class QueueCore {
     return this.#settle(now);
   }
 
+  get state(): QueueState {
+    if (this.#phase === "open") return "open";
+    return this.#takerEnd() === undefined ? "draining" : "shut-down";
+  }
+
   counts(now: number): QueueCounts {
     const oldest = this.#ready.first;
     return {
-      state:
-        this.#takerEnd() !== undefined ? "shut-down" : this.#phase === "open" ? "open" : "draining",
+      state: this.state,
       ready: this.#ready.items,
       untaken: this.#untaken,
       storedBytes: this.#ready.bytes + this.#untakenBytes,

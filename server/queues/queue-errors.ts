@@ -1,0 +1,52 @@
+import { DomainError } from "../core/errors.js";
+import { type PutRefusal } from "./queue-effect.js";
+import { type QueueSpec } from "./queue-spec.js";
+
+export function queueNotFound(name: string): DomainError {
+  return new DomainError("queue-not-found", `There is no queue ${name}`);
+}
+
+export function subscriptionNotFound(id: string): DomainError {
+  return new DomainError("subscription-not-found", `There is no subscription ${id} of this caller`);
+}
+
+export function waitCancelled(): DomainError {
+  return new DomainError("wait-cancelled", "The wait was given up by CancelWait");
+}
+
+export function requestIdReused(id: string): DomainError {
+  return new DomainError("request-id-reused", `The request id ${id} was used for something else`);
+}
+
+/** Why the queue will not answer a call with items or with a receipt. */
+export function closedError(
+  name: string,
+  reason: "shut-down" | "deleted" | "stopping",
+): DomainError {
+  switch (reason) {
+    case "shut-down":
+      return new DomainError("queue-shut-down", `The queue ${name} is shut down`);
+    case "deleted":
+      return new DomainError("queue-deleted", `The queue ${name} was deleted during the call`);
+    case "stopping":
+      return new DomainError("draining", "The daemon stops", { retryAfterMs: 1000 });
+  }
+}
+
+export function refusalError(name: string, spec: QueueSpec, reason: PutRefusal): DomainError {
+  switch (reason) {
+    case "full":
+      return new DomainError("queue-full", `The queue ${name} has no room`, {
+        facts: {
+          max_items: String(spec.maxItems ?? 0),
+          max_bytes: String(spec.maxBytes),
+        },
+      });
+    case "cancelled":
+      return waitCancelled();
+    case "shut-down":
+    case "deleted":
+    case "stopping":
+      return closedError(name, reason);
+  }
+}

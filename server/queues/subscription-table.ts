@@ -1,0 +1,53 @@
+import { subscriptionNotFound } from "./queue-errors.js";
+import { type Subscription } from "./subscription.js";
+
+/** A subscription with its name. Disposing it gives back what is untaken and forgets the name. */
+export interface OpenSubscription extends Disposable {
+  readonly id: string;
+  readonly subscription: Subscription;
+}
+
+interface Entry {
+  readonly caller: string;
+  readonly subscription: Subscription;
+}
+
+/** Open subscriptions by the id that their clients take by. */
+export class SubscriptionTable {
+  readonly #newId: () => string;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(newId: () => string) {
+    this.#newId = newId;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  open(caller: string, subscription: Subscription): OpenSubscription {
+    const id = this.#newId();
+    this.#entries.set(id, { caller, subscription });
+    return {
+      id,
+      subscription,
+      [Symbol.dispose]: () => {
+        this.#entries.delete(id);
+        subscription[Symbol.dispose]();
+      },
+    };
+  }
+
+  /**
+   * @returns how many items of the subscription are taken now
+   * @throws DomainError subscription-not-found, also when it is another caller's or has ended;
+   *   invalid-field for more than was sent
+   */
+  take(caller: string, id: string, total: number): number {
+    const entry = this.#entries.get(id);
+    if (entry?.caller !== caller) throw subscriptionNotFound(id);
+    const taken = entry.subscription.take(total);
+    if (taken === undefined) throw subscriptionNotFound(id);
+    return taken;
+  }
+}
