@@ -52,6 +52,13 @@ export class UnavailableError extends ForkbusError {}
 /** Something took too long. A wait with a time of its own does not throw this, it answers. */
 export class TimedOutError extends ForkbusError {}
 
+/** Output that was asked for is gone. `Process.logs` reports the same as an event, and goes on. */
+export class OutputGapError extends ForkbusError {
+  constructor(message: string) {
+    super(message, { code: "DATA_LOSS" });
+  }
+}
+
 /** The process has ended already. */
 export class ProcessEndedError extends ForkbusError {}
 
@@ -95,9 +102,11 @@ export function fromClientError(error: unknown, trailer: Metadata | undefined): 
   return new Class(error.details === "" ? code : error.details, { code, details, cause: error });
 }
 
+const codeNames: Readonly<Record<number, string | undefined>> = Status;
+
 /** Numbers outside the sixteen codes of gRPC count as UNKNOWN, as gRPC demands. */
-function codeName(code: Status): ErrorCode {
-  const name: string | undefined = Status[code];
+function codeName(code: number): ErrorCode {
+  const name = codeNames[code];
   return name !== undefined && isErrorCode(name) ? name : "UNKNOWN";
 }
 
