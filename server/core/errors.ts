@@ -30,6 +30,7 @@ export type DomainErrorCode =
   | "offset-gap"
   | "offset-future"
   | "keeper-unreachable"
+  | "start-timed-out"
   | "queue-not-found"
   | "queue-deleted"
   | "queue-exists"

@@ -1,0 +1,104 @@
+import { type CpuSet } from "../cpus/cpu-set.js";
+import { type ProcessUid } from "../core/ids.js";
+import { type ExitReport, type KeeperIdentity, type Worker } from "./process-state.js";
+import { type OnExit, type Rlimit, type StdioMode } from "./process-spec.js";
+
+/**
+ * The program that is the parent of all workers, as the domain sees it. Calls fail with DomainError
+ * `keeper-unreachable` while there is no connection; whether they took effect is then unknown, and
+ * `KeeperEvents.connected` tells.
+ */
+export interface Keeper {
+  /** Ends in one event `spawned` or `spawnFailed`, unless the connection breaks. An id is used once. */
+  spawn(order: SpawnOrder): void;
+  /** False when there is nothing left to signal. */
+  signal(uid: ProcessUid, signal: number, scope: "worker" | "tree"): Promise<boolean>;
+  /** The exit is kept: the zombie may go. */
+  acknowledgeExit(uid: ProcessUid): Promise<void>;
+  /** Bytes before the offset that the keeper has counted are skipped; takes what fits in the pipe. */
+  writeStdin(uid: ProcessUid, offset: bigint, data: Uint8Array): Promise<StdinAnswer>;
+  closeStdin(uid: ProcessUid): Promise<StdinAnswer>;
+  /** Looks at the output files now: retention and truncation. False when it has no such worker. */
+  scanLogs(uid: ProcessUid): Promise<boolean>;
+  /** Removes the output of a process that it has no worker of any more. */
+  removeOutput(uid: ProcessUid): Promise<void>;
+  /** Watches over a worker whose keeper has died. False when that worker is gone. */
+  adopt(uid: ProcessUid, worker: Worker): Promise<boolean>;
+}
+
+export type StdinAnswer =
+  | { readonly kind: "accepted"; readonly nextOffset: bigint }
+  | { readonly kind: "gap"; readonly nextOffset: bigint }
+  | { readonly kind: "not-open" }
+  | { readonly kind: "ended" };
+
+/** Everything is decided: the keeper only does it. */
+export interface SpawnOrder {
+  readonly uid: ProcessUid;
+  readonly path: string;
+  readonly argv: readonly string[];
+  /** The whole environment. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly workingDir: string;
+  readonly umask: number;
+  readonly user: UserIds | null;
+  readonly cpus: CpuSet | null;
+  readonly rlimits: readonly Rlimit[];
+  readonly openStdin: boolean;
+  readonly stdout: StdioMode;
+  readonly stderr: StdioMode;
+  readonly mergeStderr: boolean;
+  readonly onExit: OnExit;
+  readonly logMaxBytes: number;
+}
+
+export interface UserIds {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export type SpawnStep =
+  | "request"
+  | "directory"
+  | "files"
+  | "cgroup"
+  | "clone"
+  | "session"
+  | "rlimit"
+  | "affinity"
+  | "user"
+  | "cwd"
+  | "exec";
+
+export interface SpawnFailure {
+  readonly step: SpawnStep;
+  /** Such as `ENOENT`. */
+  readonly errno: string;
+}
+
+/** How a worker that the keeper still has ended; null outcome: it is gone and nobody knows how. */
+export interface EndReport {
+  readonly report: ExitReport | null;
+  readonly descendantsAlive: boolean;
+}
+
+/** One worker in the keeper's table. */
+export interface KeptWorker {
+  readonly uid: ProcessUid;
+  /** Null while it is being started. */
+  readonly worker: Worker | null;
+  /** Null while it is alive. */
+  readonly end: EndReport | null;
+}
+
+/** What the keeper tells, in the order in which it happened. */
+export interface KeeperEvents {
+  /** A new connection: the truth about every worker. Only then do the other events follow. */
+  connected(identity: KeeperIdentity, workers: readonly KeptWorker[]): void;
+  disconnected(): void;
+  spawned(uid: ProcessUid, worker: Worker): void;
+  spawnFailed(uid: ProcessUid, failure: SpawnFailure): void;
+  exited(uid: ProcessUid, end: EndReport): void;
+  treeGone(uid: ProcessUid): void;
+  stdinReady(uid: ProcessUid): void;
+}

@@ -1,0 +1,33 @@
+import { type CpuSet } from "../cpus/cpu-set.js";
+import { type ProcessUid } from "../core/ids.js";
+import { type ProcessSpec } from "./process-spec.js";
+import { type ProcessState } from "./process-state.js";
+
+/** All that the daemon knows of a process; kept. */
+export interface ProcessRecord {
+  readonly uid: ProcessUid;
+  readonly name: string;
+  /** The client chose the name, rather than the daemon. */
+  readonly named: boolean;
+  /** The principal that created it. */
+  readonly owner: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly spec: ProcessSpec;
+  /** Null when the create had none. */
+  readonly requestId: string | null;
+  /** Wall clock. */
+  readonly createTimeMs: number;
+  /** Of the last change. */
+  readonly revision: number;
+  /** CPUs assigned by the ledger; null when it is not pinned. */
+  readonly placement: CpuSet | null;
+  readonly state: ProcessState;
+}
+
+/** Numbers that only grow, kept with the records. */
+export interface Counters {
+  /** Of the last change of any process. */
+  readonly revision: number;
+  /** Processes that were ever created: makes names. */
+  readonly created: number;
+}

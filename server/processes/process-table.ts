@@ -1,0 +1,155 @@
+import { DomainError } from "../core/errors.js";
+import { type ProcessUid } from "../core/ids.js";
+import { SortedNames } from "../core/sorted-names.js";
+import { type Counters, type ProcessRecord } from "./process-record.js";
+import { type ProcessState } from "./process-state.js";
+
+export interface ProcessFilter {
+  readonly namePrefix: string;
+  /** All must match exactly. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Any of these; empty: all. */
+  readonly states: readonly ProcessState["kind"][];
+}
+
+export interface ProcessPage {
+  readonly records: readonly ProcessRecord[];
+  /** Where the next page begins; null on the last page. */
+  readonly lastName: string | null;
+}
+
+/** The only owner of process records. Every change of one goes through `put` or `remove`. */
+export class ProcessTable {
+  readonly #byName = new Map<string, ProcessRecord>();
+  readonly #byUid = new Map<ProcessUid, ProcessRecord>();
+  readonly #byRequest = new Map<string, ProcessUid>();
+  readonly #names = new SortedNames();
+  readonly #listeners = new Map<ProcessUid, Set<() => void>>();
+  #counters: Counters;
+
+  constructor(counters: Counters) {
+    this.#counters = counters;
+  }
+
+  get size(): number {
+    return this.#byUid.size;
+  }
+
+  get counters(): Counters {
+    return this.#counters;
+  }
+
+  all(): Iterable<ProcessRecord> {
+    return this.#byUid.values();
+  }
+
+  byUid(uid: ProcessUid): ProcessRecord | undefined {
+    return this.#byUid.get(uid);
+  }
+
+  byName(name: string): ProcessRecord | undefined {
+    return this.#byName.get(name);
+  }
+
+  byRequest(owner: string, requestId: string): ProcessRecord | undefined {
+    const uid = this.#byRequest.get(requestKey(owner, requestId));
+    return uid === undefined ? undefined : this.#byUid.get(uid);
+  }
+
+  /** A name that no process has, made from the count of processes ever created. */
+  nextName(): string {
+    for (;;) {
+      this.#counters = { ...this.#counters, created: this.#counters.created + 1 };
+      const name = `p-${String(this.#counters.created).padStart(6, "0")}`;
+      if (!this.#byName.has(name)) return name;
+    }
+  }
+
+  /** Adds or replaces, under the next revision. Wakes everyone who watches this process. */
+  put(record: ProcessRecord): ProcessRecord {
+    const revision = this.#counters.revision + 1;
+    this.#counters = { ...this.#counters, revision };
+    const revised = { ...record, revision };
+    this.#enter(revised);
+    this.#wake(record.uid);
+    return revised;
+  }
+
+  /** Enters what an earlier daemon kept, as it was. */
+  restore(record: ProcessRecord): void {
+    this.#enter(record);
+  }
+
+  remove(uid: ProcessUid): void {
+    const record = this.#byUid.get(uid);
+    if (record === undefined) return;
+    this.#byUid.delete(uid);
+    this.#byName.delete(record.name);
+    this.#names.delete(record.name);
+    if (record.requestId !== null) {
+      this.#byRequest.delete(requestKey(record.owner, record.requestId));
+    }
+    this.#counters = { ...this.#counters, revision: this.#counters.revision + 1 };
+    this.#wake(uid);
+  }
+
+  list(filter: ProcessFilter, after: string, size: number): ProcessPage {
+    const records: ProcessRecord[] = [];
+    for (const name of this.#names.list(filter.namePrefix, after)) {
+      const record = this.#byName.get(name);
+      if (record === undefined || !matches(record, filter)) continue;
+      if (records.length === size) return { records, lastName: records.at(-1)?.name ?? null };
+      records.push(record);
+    }
+    return { records, lastName: null };
+  }
+
+  /**
+   * Calls back at every change of this process, its removal included, until disposed. One call may
+   * stand for several changes; the callback must not throw.
+   */
+  watch(uid: ProcessUid, onChange: () => void): Disposable {
+    const listeners = this.#listeners.get(uid) ?? new Set();
+    this.#listeners.set(uid, listeners);
+    listeners.add(onChange);
+    return {
+      [Symbol.dispose]: () => {
+        listeners.delete(onChange);
+        if (listeners.size === 0 && this.#listeners.get(uid) === listeners) {
+          this.#listeners.delete(uid);
+        }
+      },
+    };
+  }
+
+  #enter(record: ProcessRecord): void {
+    this.#byUid.set(record.uid, record);
+    this.#byName.set(record.name, record);
+    this.#names.add(record.name);
+    if (record.requestId !== null) {
+      this.#byRequest.set(requestKey(record.owner, record.requestId), record.uid);
+    }
+  }
+
+  #wake(uid: ProcessUid): void {
+    for (const listener of [...(this.#listeners.get(uid) ?? [])]) listener();
+  }
+}
+
+/** Refuses to act on a process that has taken over the name of the one that was meant. */
+export function checkUid(record: ProcessRecord, expected: ProcessUid | null): void {
+  if (expected === null || expected === record.uid) return;
+  throw new DomainError("uid-mismatch", `${record.name} is another process now`, {
+    facts: { uid: record.uid },
+  });
+}
+
+function matches(record: ProcessRecord, filter: ProcessFilter): boolean {
+  if (filter.states.length > 0 && !filter.states.includes(record.state.kind)) return false;
+  return Object.entries(filter.labels).every(([key, value]) => record.labels[key] === value);
+}
+
+/** A principal holds no NUL. */
+function requestKey(owner: string, requestId: string): string {
+  return `${owner}\0${requestId}`;
+}

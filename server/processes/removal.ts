@@ -1,0 +1,136 @@
+import { type Clock } from "../core/clock.js";
+import { type ProcessUid } from "../core/ids.js";
+import { type Keeper } from "./keeper.js";
+import { type ProcessRecord } from "./process-record.js";
+import { type ProcessTable } from "./process-table.js";
+import { type RecordStore } from "./record-store.js";
+import { type Retention } from "./retention.js";
+
+/** Timers of Node end at 2^31 - 1 ms. */
+const LONGEST_SLEEP_MS = 0x7fff_ffff;
+
+export interface RemovalParts {
+  readonly table: ProcessTable;
+  readonly store: RecordStore;
+  readonly keeper: Keeper;
+  readonly retention: Retention;
+  readonly clock: Clock;
+  readonly onFailure: (error: unknown) => void;
+}
+
+/**
+ * Takes records away: one at a time, first the record, then its output; what a crash leaves of the
+ * output is swept at the next start. Records expire in the order in which their processes ended,
+ * and only when the keeper has forgotten the worker; while the keeper is away nothing expires.
+ */
+export class Removal implements AsyncDisposable {
+  readonly #parts: RemovalParts;
+  readonly #acknowledged = new Set<ProcessUid>();
+  readonly #closed = new AbortController();
+  #running: Promise<void> | null = null;
+  #alarm: { readonly atMs: number; readonly cancel: AbortController } | null = null;
+  #paused = true;
+
+  constructor(parts: RemovalParts) {
+    this.#parts = parts;
+  }
+
+  noteEnded(uid: ProcessUid): void {
+    this.#parts.retention.noteEnded(uid, this.#parts.clock.now());
+    this.#expire();
+  }
+
+  /** The keeper has no worker of this process any more. */
+  noteAcknowledged(uid: ProcessUid): void {
+    this.#acknowledged.add(uid);
+    this.#expire();
+  }
+
+  /** The keeper is there. */
+  resume(): void {
+    this.#paused = false;
+    this.#expire();
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /** Removes what never lived. */
+  async forgetUnborn(record: ProcessRecord): Promise<void> {
+    this.#parts.table.remove(record.uid);
+    await this.#parts.store.remove(record, null);
+  }
+
+  /** Removes the record, which is kept, and the output of a process that has ended with its tree. */
+  async remove(record: ProcessRecord): Promise<void> {
+    await this.#parts.keeper.acknowledgeExit(record.uid);
+    await this.#parts.store.remove(record, null);
+    await this.#forget(record);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed.abort();
+    this.#alarm?.cancel.abort();
+    await this.#running;
+  }
+
+  #expire(): void {
+    if (this.#running !== null || this.#paused || this.#closed.signal.aborted) return;
+    const uid = this.#parts.retention.due(this.#parts.clock.now());
+    if (uid === undefined) {
+      this.#setAlarm();
+      return;
+    }
+    // Whoever acknowledges it comes back here.
+    if (!this.#acknowledged.has(uid)) return;
+    this.#running = this.#expireOne(uid).then(
+      () => {
+        this.#running = null;
+        this.#expire();
+      },
+      (error: unknown) => {
+        // Tried again at the next end or acknowledgement: there is no hurry.
+        this.#running = null;
+        this.#parts.onFailure(error);
+      },
+    );
+  }
+
+  async #expireOne(uid: ProcessUid): Promise<void> {
+    const { table, store, retention } = this.#parts;
+    const record = table.byUid(uid);
+    if (record === undefined) {
+      retention.noteRemoved(uid);
+      return;
+    }
+    const forgotten = retention.rememberExpired(record.name);
+    await store.remove(record, { added: record.name, forgotten });
+    await this.#forget(record);
+  }
+
+  async #forget({ uid }: ProcessRecord): Promise<void> {
+    this.#parts.table.remove(uid);
+    this.#parts.retention.noteRemoved(uid);
+    this.#acknowledged.delete(uid);
+    await this.#parts.keeper.removeOutput(uid);
+  }
+
+  #setAlarm(): void {
+    const atMs = this.#parts.retention.nextDueMs();
+    if (atMs === undefined || this.#alarm?.atMs === atMs) return;
+    this.#alarm?.cancel.abort();
+    const alarm = { atMs, cancel: new AbortController() };
+    this.#alarm = alarm;
+    const waitMs = Math.min(Math.max(0, atMs - this.#parts.clock.now()), LONGEST_SLEEP_MS);
+    this.#parts.clock.sleep(waitMs, alarm.cancel.signal).then(
+      () => {
+        if (this.#alarm !== alarm) return;
+        this.#alarm = null;
+        this.#expire();
+      },
+      // A later alarm has taken its place.
+      () => undefined,
+    );
+  }
+}

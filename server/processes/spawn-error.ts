@@ -1,0 +1,104 @@
+import { DomainError, invalidField } from "../core/errors.js";
+import { type SpawnFailure } from "./keeper.js";
+import { type ProcessSpec } from "./process-spec.js";
+
+/** What a create ends in when the keeper could not start the worker. */
+export function spawnError(failure: SpawnFailure, spec: ProcessSpec): Error {
+  const { step, errno } = failure;
+  if (errno === "ETIMEDOUT") {
+    return new DomainError(
+      "start-timed-out",
+      `The kernel did not answer in time while starting ${spec.path} (${step}): ${slowThing(failure, spec)}`,
+      { facts: { step } },
+    );
+  }
+  if (EXHAUSTED.has(errno)) {
+    return new DomainError(
+      "host-exhausted",
+      `The host has no room for another process (${step}: ${errno})`,
+      { facts: { resource: step, errno }, retryAfterMs: 1000 },
+    );
+  }
+  switch (step) {
+    case "exec":
+      return execError(errno, spec);
+    case "cwd":
+      return new DomainError(
+        "working-dir-invalid",
+        `Cannot enter the working directory ${spec.workingDir}: ${errno}`,
+        { facts: { path: spec.workingDir, errno } },
+      );
+    case "rlimit":
+      return invalidField(
+        "spec.limits.rlimits",
+        spec.rlimits.map(({ resource }) => resource).join(","),
+        `The kernel refuses these resource limits: ${errno}; a hard limit cannot be above the keeper's own`,
+      );
+    case "affinity":
+      return new DomainError("cpu-unknown", `The kernel refuses these CPUs: ${errno}`, {
+        facts: { cpu: spec.cpus.kind === "explicit" ? spec.cpus.cpus.join(",") : "" },
+      });
+    case "user":
+      return runAsDenied(spec, errno);
+    case "request":
+      if (errno === "EPERM") return runAsDenied(spec, errno);
+      if (errno === "ESHUTDOWN") {
+        return new DomainError("draining", "The keeper is stopping and starts no more workers");
+      }
+      return unexpected(failure);
+    case "directory":
+    case "files":
+      if (errno === "ENOSPC" || errno === "EDQUOT") {
+        return new DomainError("disk-full", `There is no room for the output files: ${errno}`);
+      }
+      return unexpected(failure);
+    case "cgroup":
+    case "clone":
+    case "session":
+      return unexpected(failure);
+  }
+}
+
+const EXHAUSTED = new Set(["EAGAIN", "ENOMEM", "EMFILE", "ENFILE"]);
+
+function execError(errno: string, spec: ProcessSpec): DomainError {
+  const facts = { path: spec.path, errno, step: "exec" };
+  if (errno === "ENOENT" || errno === "ENOTDIR") {
+    const where = spec.path.includes("/") ? "" : " in the PATH of the worker";
+    return new DomainError(
+      "executable-not-found",
+      `There is no program ${spec.path}${where}, or its interpreter is missing: ${errno}`,
+      { facts },
+    );
+  }
+  const why = EXEC_REASONS.get(errno);
+  return new DomainError(
+    "executable-not-runnable",
+    `The kernel refuses to run ${spec.path}: ${why === undefined ? errno : `${why} (${errno})`}`,
+    { facts },
+  );
+}
+
+const EXEC_REASONS = new Map([
+  ["EACCES", "it is not executable for this user, or no file"],
+  ["ENOEXEC", "it is no program, and a script needs a first line such as #!/bin/sh"],
+  ["E2BIG", "arguments and environment are too large"],
+  ["ETXTBSY", "it is being written"],
+]);
+
+function slowThing({ step }: SpawnFailure, spec: ProcessSpec): string {
+  return step === "cwd" ? spec.workingDir : spec.path;
+}
+
+function runAsDenied(spec: ProcessSpec, errno: string): DomainError {
+  const user = spec.runAs ?? "";
+  return new DomainError(
+    "run-as-denied",
+    `The keeper may not start a worker as ${user}: ${errno}; it must run as root and list the user in its policy file`,
+    { facts: { user } },
+  );
+}
+
+function unexpected({ step, errno }: SpawnFailure): Error {
+  return new Error(`The keeper could not start a worker: ${step} failed with ${errno}`);
+}

@@ -1,0 +1,49 @@
+import { type KeptWorker } from "./keeper.js";
+import { type ProcessRecord } from "./process-record.js";
+import { DEFAULT_LOG_MAX_BYTES, DEFAULT_STOP, type ProcessSpec } from "./process-spec.js";
+import { type KeeperIdentity } from "./process-state.js";
+
+/** A worker whose record was damaged is not killed for it: it gets a new one that says so. */
+export const RECOVERED_LABEL = "forkbus/recovered";
+
+export function strangerRecord(
+  { uid, worker }: KeptWorker,
+  name: string,
+  keeper: KeeperIdentity,
+  nowMs: number,
+): ProcessRecord {
+  return {
+    uid,
+    name,
+    named: false,
+    owner: "forkbus",
+    labels: { [RECOVERED_LABEL]: "true" },
+    spec: UNKNOWN_SPEC,
+    requestId: null,
+    createTimeMs: worker?.startTimeMs ?? nowMs,
+    revision: 0,
+    placement: worker === null || worker.cpus.length === 0 ? null : worker.cpus,
+    state:
+      worker === null
+        ? { kind: "starting", stop: null, keeper }
+        : { kind: "running", worker, signal: null },
+  };
+}
+
+const UNKNOWN_SPEC: ProcessSpec = {
+  path: "unknown",
+  argv: ["unknown"],
+  env: {},
+  workingDir: "/",
+  runAs: null,
+  umask: 0o022,
+  openStdin: false,
+  logMaxBytes: DEFAULT_LOG_MAX_BYTES,
+  cpus: { kind: "none" },
+  rlimits: [],
+  stop: DEFAULT_STOP,
+  onExit: "kill-tree",
+  stdout: "file",
+  stderr: "file",
+  mergeStderr: false,
+};

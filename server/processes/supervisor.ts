@@ -1,0 +1,279 @@
+import { type Clock } from "../core/clock.js";
+import { DomainError } from "../core/errors.js";
+import { type ProcessUid } from "../core/ids.js";
+import { type CpuLedger } from "../cpus/cpu-ledger.js";
+import { type Births } from "./births.js";
+import {
+  type EndReport,
+  type Keeper,
+  type KeeperEvents,
+  type KeptWorker,
+  type SpawnFailure,
+} from "./keeper.js";
+import { type ProcessRecord } from "./process-record.js";
+import {
+  type Effect,
+  hasEnded,
+  type KeeperIdentity,
+  type LostReason,
+  type ProcessEvent,
+  step,
+  stopEffects,
+  treeHasEnded,
+  type Worker,
+} from "./process-state.js";
+import { type ProcessTable } from "./process-table.js";
+import { type Finding, reconcile } from "./reconciliation.js";
+import { type RecordWriter } from "./record-writer.js";
+import { type Removal } from "./removal.js";
+import { spawnError } from "./spawn-error.js";
+import { StopDeadlines } from "./stop-deadlines.js";
+import { strangerRecord } from "./stranger.js";
+
+/** What the supervisor has to tell an operator. */
+export interface SupervisorLog {
+  info(message: string, fields: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields: Readonly<Record<string, unknown>>): void;
+}
+
+export interface SupervisorParts {
+  readonly table: ProcessTable;
+  readonly ledger: CpuLedger;
+  readonly keeper: Keeper;
+  readonly births: Births;
+  readonly writer: RecordWriter;
+  readonly removal: Removal;
+  readonly clock: Clock;
+  readonly log: SupervisorLog;
+}
+
+/**
+ * Puts events through `step` and does what it says: the one place where the state of a process
+ * changes. An end is acknowledged to the keeper only when the record of it is kept.
+ */
+export class Supervisor implements KeeperEvents, Disposable {
+  readonly #parts: SupervisorParts;
+  readonly #deadlines: StopDeadlines;
+  readonly #stdinWaiters = new Map<ProcessUid, Set<() => void>>();
+  #identity: KeeperIdentity | null = null;
+
+  constructor(parts: SupervisorParts) {
+    this.#parts = parts;
+    this.#deadlines = new StopDeadlines(parts.clock, (uid) => {
+      this.apply(uid, { kind: "stop-deadline" });
+    });
+  }
+
+  /** The keeper that is connected now. */
+  get keeperIdentity(): KeeperIdentity | null {
+    return this.#identity;
+  }
+
+  /** One event of one process. Undefined when there is no such process. */
+  apply(uid: ProcessUid, event: ProcessEvent): ProcessRecord | undefined {
+    const record = this.#parts.table.byUid(uid);
+    if (record === undefined) return undefined;
+    const [state, effects] = step(record.state, event);
+    if (state === record.state) return record;
+    const changed = this.#parts.table.put({ ...record, state });
+    const kept = this.#parts.writer.keep(uid);
+    for (const effect of effects) this.#perform(uid, effect);
+    if (hasEnded(state)) this.#ended(changed, kept);
+    return changed;
+  }
+
+  connected(identity: KeeperIdentity, workers: readonly KeptWorker[]): void {
+    this.#identity = identity;
+    for (const finding of reconcile(this.#parts.table.all(), identity, workers)) this.#act(finding);
+    for (const { uid, state } of this.#parts.table.all()) {
+      // Whether the signal had been sent before the connection broke is not known.
+      if (state.kind !== "stopping") continue;
+      for (const effect of stopEffects(state.stop)) this.#perform(uid, effect);
+    }
+    this.#parts.removal.resume();
+  }
+
+  disconnected(): void {
+    this.#identity = null;
+    this.#parts.removal.pause();
+    for (const waiters of this.#stdinWaiters.values()) for (const wake of [...waiters]) wake();
+  }
+
+  spawned(uid: ProcessUid, worker: Worker): void {
+    if (this.#parts.table.byUid(uid) === undefined) this.#takeIn({ uid, worker, end: null });
+    this.apply(uid, { kind: "spawned", worker });
+    this.#parts.births.succeed(uid);
+  }
+
+  spawnFailed(uid: ProcessUid, failure: SpawnFailure): void {
+    const record = this.#parts.table.byUid(uid);
+    if (record !== undefined) this.#neverBorn(record, spawnError(failure, record.spec));
+  }
+
+  exited(uid: ProcessUid, end: EndReport): void {
+    this.#end(uid, end);
+  }
+
+  treeGone(uid: ProcessUid): void {
+    this.apply(uid, { kind: "tree-gone" });
+  }
+
+  stdinReady(uid: ProcessUid): void {
+    for (const wake of [...(this.#stdinWaiters.get(uid) ?? [])]) wake();
+  }
+
+  /** Calls back when the pipe may take more, or the keeper has gone, until disposed. */
+  watchStdin(uid: ProcessUid, wake: () => void): Disposable {
+    const waiters = this.#stdinWaiters.get(uid) ?? new Set();
+    this.#stdinWaiters.set(uid, waiters);
+    waiters.add(wake);
+    return {
+      [Symbol.dispose]: () => {
+        waiters.delete(wake);
+        if (waiters.size === 0) this.#stdinWaiters.delete(uid);
+      },
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.#deadlines[Symbol.dispose]();
+  }
+
+  #perform(uid: ProcessUid, effect: Effect): void {
+    switch (effect.kind) {
+      case "arm-stop-deadline":
+        this.#deadlines.arm(uid, effect.atMs);
+        return;
+      case "signal":
+        // When the keeper is away the signal is sent again as soon as it is back.
+        this.#parts.keeper.signal(uid, effect.signal, effect.scope).catch((error: unknown) => {
+          this.#parts.log.warn("signal could not be sent", { uid, signal: effect.signal, error });
+        });
+        return;
+    }
+  }
+
+  #act(finding: Finding): void {
+    const { births, keeper, log, removal } = this.#parts;
+    switch (finding.kind) {
+      case "spawned":
+        this.spawned(finding.uid, finding.worker);
+        return;
+      case "exited":
+        this.#end(finding.uid, finding.end);
+        return;
+      case "tree-gone":
+        this.treeGone(finding.uid);
+        return;
+      case "acknowledge":
+        this.#acknowledge(finding.uid);
+        return;
+      case "forgotten":
+        removal.noteAcknowledged(finding.uid);
+        return;
+      case "not-born": {
+        const order = births.orderOf(finding.uid);
+        const record = this.#parts.table.byUid(finding.uid);
+        if (order !== undefined) keeper.spawn(order);
+        // An intent whose order is about to be given needs nothing.
+        else if (record !== undefined && !births.has(record.uid)) this.#neverBorn(record, null);
+        return;
+      }
+      case "adopt":
+        this.#adopt(finding.uid, finding.worker);
+        return;
+      case "lost":
+        this.#lose(finding.uid, finding.reason);
+        return;
+      case "unknown":
+        log.warn("worker without a record found", { uid: finding.kept.uid });
+        this.#takeIn(finding.kept);
+        return;
+    }
+  }
+
+  #end(uid: ProcessUid, { report, descendantsAlive }: EndReport): void {
+    if (report === null) this.#lose(uid, "keeper-died");
+    else this.apply(uid, { kind: "exited", report, descendantsAlive });
+  }
+
+  #ended({ uid, state, spec }: ProcessRecord, kept: Promise<void>): void {
+    this.#deadlines.disarm(uid);
+    if (state.kind === "lost") {
+      const error = new DomainError("keeper-unreachable", `${spec.path}: ${state.loss.message}`);
+      this.#parts.births.fail(uid, error);
+    }
+    this.stdinReady(uid);
+    if (!treeHasEnded(state)) return;
+    this.#parts.ledger.release(uid);
+    this.#parts.removal.noteEnded(uid);
+    kept.then(
+      () => {
+        this.#acknowledge(uid);
+      },
+      // The daemon stops and the record is not kept: the next one learns it from the keeper again.
+      () => undefined,
+    );
+  }
+
+  #acknowledge(uid: ProcessUid): void {
+    this.#parts.keeper.acknowledgeExit(uid).then(
+      () => {
+        this.#parts.removal.noteAcknowledged(uid);
+      },
+      // The connection is gone; the next one begins with a look at all workers.
+      () => undefined,
+    );
+  }
+
+  #neverBorn(record: ProcessRecord, error: Error | null): void {
+    const reason =
+      error ?? new DomainError("keeper-unreachable", "The order did not reach the keeper");
+    this.#parts.ledger.release(record.uid);
+    this.#deadlines.disarm(record.uid);
+    this.#parts.removal.forgetUnborn(record).then(
+      () => {
+        this.#parts.births.fail(record.uid, reason);
+      },
+      (failure: unknown) => {
+        this.#parts.log.warn("record could not be removed", { uid: record.uid, error: failure });
+        this.#parts.births.fail(record.uid, reason);
+      },
+    );
+  }
+
+  #adopt(uid: ProcessUid, worker: Worker): void {
+    const identity = this.#identity;
+    if (identity === null) return;
+    this.#parts.keeper.adopt(uid, worker).then(
+      (alive) => {
+        if (alive) this.apply(uid, { kind: "adopted", keeper: identity });
+        else this.#lose(uid, "keeper-died");
+      },
+      // The connection is gone; the next one begins with a look at all workers.
+      () => undefined,
+    );
+  }
+
+  #lose(uid: ProcessUid, reason: LostReason): void {
+    this.#parts.log.warn("process lost", { uid, reason });
+    const loss = { reason, message: LOSSES[reason], endTimeMs: this.#parts.clock.wallTime() };
+    this.apply(uid, { kind: "lost", loss });
+  }
+
+  #takeIn(kept: KeptWorker): void {
+    const { table, clock, ledger, writer } = this.#parts;
+    if (this.#identity === null) return;
+    const record = strangerRecord(kept, table.nextName(), this.#identity, clock.wallTime());
+    if (record.placement !== null) ledger.restore(record.uid, record.placement);
+    table.put(record);
+    void writer.keep(record.uid);
+    if (kept.end !== null) this.#end(kept.uid, kept.end);
+  }
+}
+
+const LOSSES: Readonly<Record<LostReason, string>> = {
+  reboot: "The host was restarted while the worker ran",
+  "keeper-died": "The keeper died, and the kernel keeps no exit status without it",
+  "namespace-gone": "The pid namespace that the worker lived in is gone",
+};
