@@ -31,6 +31,7 @@ const statusOfCode: Record<DomainErrorCode, status> = {
   "offset-gap": status.OUT_OF_RANGE,
   "offset-future": status.OUT_OF_RANGE,
   "keeper-unreachable": status.UNAVAILABLE,
+  "start-timed-out": status.DEADLINE_EXCEEDED,
   "queue-not-found": status.NOT_FOUND,
   "queue-deleted": status.NOT_FOUND,
   "queue-exists": status.ALREADY_EXISTS,
@@ -41,7 +42,7 @@ const statusOfCode: Record<DomainErrorCode, status> = {
   "frame-count-mismatch": status.INVALID_ARGUMENT,
   "item-too-large": status.INVALID_ARGUMENT,
   "subscription-not-found": status.NOT_FOUND,
-  "wait-cancelled": status.CANCELLED,
+  "wait-cancelled": status.ABORTED,
 };
 
 /** The domain of every ErrorInfo. */

@@ -1,0 +1,55 @@
+import { type ConnectionInjector, Server, ServerCredentials } from "@grpc/grpc-js";
+import type { Socket } from "node:net";
+import type { TransportLimits } from "./transport-limits.js";
+
+/** A grpc-js server that is fed with connections and binds no address itself. */
+export class Http2Endpoint {
+  readonly server: Server;
+  readonly #injector: ConnectionInjector;
+
+  constructor(limits: TransportLimits, keepalive: "pings" | "none") {
+    this.server = new Server({
+      "grpc.max_concurrent_streams": limits.streamsPerConnection,
+      "grpc.max_receive_message_length": limits.requestMessageBytes,
+      "grpc.enable_channelz": 0,
+      ...(keepalive === "pings" && {
+        "grpc.keepalive_time_ms": limits.keepaliveIntervalMs,
+        "grpc.keepalive_timeout_ms": limits.keepaliveTimeoutMs,
+      }),
+    });
+    limitHeaders(this.server, limits.headerListBytes);
+    // TLS ends at our listener; from here on it is HTTP/2 in any case.
+    this.#injector = this.server.createConnectionInjector(ServerCredentials.createInsecure());
+  }
+
+  /** Serves a connection that has begun with the HTTP/2 preface. */
+  inject(socket: Socket): void {
+    this.#injector.injectConnection(socket);
+  }
+
+  /** Sends GOAWAY on each connection; it closes when its calls have ended. */
+  drain(): void {
+    this.server.tryShutdown(() => undefined);
+  }
+
+  /** Frees what grpc-js holds. The connections must have been closed. */
+  shutDown(): void {
+    this.server.forceShutdown();
+  }
+}
+
+/**
+ * grpc-js has no option for SETTINGS_MAX_HEADER_LIST_SIZE, and Node's default is 64 KiB. What
+ * becomes of each HTTP/2 server's options is in this private field.
+ */
+function limitHeaders(server: Server, bytes: number): void {
+  const options: unknown = Reflect.get(server, "commonServerOptions");
+  const settings: unknown =
+    typeof options === "object" && options !== null && "settings" in options
+      ? options.settings
+      : undefined;
+  if (typeof settings !== "object" || settings === null) {
+    throw new Error("This version of grpc-js keeps its HTTP/2 settings elsewhere");
+  }
+  Object.assign(settings, { maxHeaderListSize: bytes });
+}
