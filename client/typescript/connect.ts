@@ -1,15 +1,11 @@
-import type {
-  AdminServiceClient,
-  GetServerInfoResponse,
-} from "../../proto/gen/forkbus/v1/admin.js";
-import type { ProcessServiceClient } from "../../proto/gen/forkbus/v1/process.js";
-import type { QueueServiceClient } from "../../proto/gen/forkbus/v1/queue.js";
 import { defaultAddress, parseAddress } from "./address.js";
-import { type Connection, openConnection, type TlsOptions } from "./connection.js";
+import { Client } from "./client.js";
+import { openConnection, type TlsOptions } from "./connection.js";
 import { UnavailableError } from "./errors.js";
 import { repeatWhileUnavailable } from "./retry.js";
+import { type SignalOption, withSignal } from "./wait-options.js";
 
-export interface ConnectOptions {
+export interface ConnectOptions extends SignalOption {
   /** For `tcp://` addresses. */
   readonly tls?: TlsOptions;
   /**
@@ -19,50 +15,9 @@ export interface ConnectOptions {
   readonly reconnectMs?: number;
   /** How long `connect` itself waits for a daemon that is not there. Default 0. */
   readonly connectMs?: number;
-  readonly signal?: AbortSignal;
 }
 
 const defaultReconnectMs = 10_000;
-
-/** A connection to one daemon. Dispose it to end all that is under way on it; processes run on. */
-export class Client implements AsyncDisposable {
-  /** What the daemon is and can do, as it said when the connection was made. */
-  readonly server: GetServerInfoResponse;
-  readonly #connection: Connection;
-
-  constructor(connection: Connection, server: GetServerInfoResponse) {
-    this.#connection = connection;
-    this.server = server;
-  }
-
-  /** In the form that `connect` and FORKBUS_ADDRESS take. */
-  get address(): string {
-    return this.#connection.address;
-  }
-
-  /** The services as they are on the wire: nothing is repeated, and 64-bit numbers are bigints. */
-  get processes(): ProcessServiceClient {
-    return this.#connection.processes;
-  }
-
-  get queues(): QueueServiceClient {
-    return this.#connection.queues;
-  }
-
-  get admin(): AdminServiceClient {
-    return this.#connection.admin;
-  }
-
-  /** Ends every call that is under way. Any number of times. */
-  async close(): Promise<void> {
-    this.#connection.close();
-    await Promise.resolve();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-}
 
 /**
  * Connects to a daemon, and asks it who it is. The address is the argument, else `$FORKBUS_ADDRESS`, else the daemon of
@@ -80,7 +35,7 @@ export async function connect(address?: string, options: ConnectOptions = {}): P
   try {
     const server = await repeatWhileUnavailable(
       { reconnectMs: options.connectMs ?? 0 },
-      () => connection.admin.getServerInfo({}, signal === undefined ? {} : { signal }),
+      () => connection.admin.getServerInfo({}, withSignal(signal)),
       signal,
     );
     return new Client(connection, server);

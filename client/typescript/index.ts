@@ -1,6 +1,7 @@
 /** forkbus for TypeScript and JavaScript: processes and queues of a daemon, from any program. */
 export { defaultAddress } from "./address.js";
-export { Client, connect, type ConnectOptions } from "./connect.js";
+export type { Client, ListOptions, ListProcessesOptions, QueueOptions } from "./client.js";
+export { connect, type ConnectOptions } from "./connect.js";
 export type { TlsOptions } from "./connection.js";
 export {
   AlreadyExistsError,
@@ -8,6 +9,7 @@ export {
   ForkbusError,
   InvalidArgumentError,
   NotFoundError,
+  OutputGapError,
   PermissionDeniedError,
   ProcessEndedError,
   QueueEmpty,
@@ -16,3 +18,11 @@ export {
   TimedOutError,
   UnavailableError,
 } from "./errors.js";
+export type { Cause, Exit, ExitFacts, LostCause, ResourceUsage } from "./exit.js";
+export type { LogEvent, LogOptions, LogPosition, StreamName } from "./logs.js";
+export type { JoinOptions, KillOptions, Process, State, Stopped, StopOptions } from "./process.js";
+export type { ProcessOptions, RlimitOption } from "./process-options.js";
+export type { ItemsOptions, Queue } from "./queue.js";
+export type { Codec, CodecItems } from "./queue-codec.js";
+export type { InputStream, OutputStream, ReadOutputOptions } from "./stdio.js";
+export type { SignalOption, WaitOptions } from "./wait-options.js";

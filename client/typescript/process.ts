@@ -50,7 +50,7 @@ export type Stopped = "graceful" | "killed" | "already-ended" | "pending";
  * and reads go on over a restart of the daemon. Aborting a call that waits does nothing to the process.
  */
 export class Process implements AsyncDisposable {
-  /** Throws when the process was created without `openStdin`, or has closed it. */
+  /** Writable when the process was created with `openStdin`. */
   readonly stdin: InputStream;
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;

@@ -13,12 +13,13 @@ const longestPauseMs = 500;
  * Runs a call that may be repeated, again and again while it ends in UNAVAILABLE, until the outage has lasted
  * `reconnectMs`; then the last error is thrown. A call that lived longer than that before it broke, as a wait does,
  * begins a new outage. Pauses double from 25 to 500 ms, and are drawn at random so that clients of a daemon that comes
- * back do not come all at once; a pause that the daemon asks for is kept.
+ * back do not come all at once; a pause that the daemon asks for is kept. `mayRepeat` narrows which errors count.
  */
 export async function repeatWhileUnavailable<T>(
   policy: RetryPolicy,
   call: () => Promise<T>,
   signal?: AbortSignal,
+  mayRepeat?: (error: ForkbusError) => boolean,
 ): Promise<T> {
   const outage = new Outage(policy);
   for (;;) {
@@ -26,7 +27,7 @@ export async function repeatWhileUnavailable<T>(
     try {
       return await call();
     } catch (error) {
-      await outage.pause(error, signal);
+      await outage.pause(error, signal, mayRepeat);
     }
   }
 }
@@ -53,9 +54,13 @@ export class Outage {
     this.#pauseMs = firstPauseMs;
   }
 
-  /** Waits before the next attempt, or throws the error when it is of another kind or has lasted too long. */
-  async pause(error: unknown, signal?: AbortSignal): Promise<void> {
-    if (!(error instanceof ForkbusError) || error.code !== "UNAVAILABLE") throw error;
+  /** Waits before the next attempt, or throws the error when it may not be repeated or has lasted too long. */
+  async pause(
+    error: unknown,
+    signal?: AbortSignal,
+    mayRepeat: (error: ForkbusError) => boolean = isUnavailable,
+  ): Promise<void> {
+    if (!(error instanceof ForkbusError) || !mayRepeat(error)) throw error;
     const now = performance.now();
     if (now - this.#attemptAt > this.#policy.reconnectMs) this.over();
     this.#began ??= now;
@@ -67,7 +72,16 @@ export class Outage {
   }
 }
 
-async function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+function isUnavailable(error: ForkbusError): boolean {
+  return error.code === "UNAVAILABLE";
+}
+
+/** The daemon answered that it did nothing, so that even a call that must not run twice may be repeated. */
+export function didNothing(error: ForkbusError): boolean {
+  return error.reason === "STARTING" || error.reason === "DRAINING";
+}
+
+export async function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
   try {
     await delay(ms, undefined, signal === undefined ? {} : { signal });
   } catch (error) {
