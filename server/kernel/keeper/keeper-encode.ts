@@ -1,0 +1,41 @@
+import { type SpawnOrder } from "../../processes/keeper.js";
+import { rlimitNumber } from "../../processes/rlimits.js";
+import { field } from "./keeper-fields.js";
+import { type Field, Tag } from "./keeper-frame.js";
+
+const STDIN_PIPE = 1;
+const MERGE_STDERR = 2;
+const STDOUT_NULL = 4;
+const STDERR_NULL = 8;
+const WAIT_TREE = 16;
+const UNLIMITED = 2n ** 64n - 1n;
+
+export function spawnFields(order: SpawnOrder): readonly Field[] {
+  const flags =
+    (order.openStdin ? STDIN_PIPE : 0) |
+    (order.mergeStderr ? MERGE_STDERR : 0) |
+    (order.stdout === "null" ? STDOUT_NULL : 0) |
+    (order.stderr === "null" ? STDERR_NULL : 0) |
+    (order.onExit === "wait-tree" ? WAIT_TREE : 0);
+  return [
+    field.uid(Tag.id, order.uid),
+    field.text(Tag.path, order.path),
+    ...order.argv.map((arg) => field.text(Tag.arg, arg)),
+    ...Object.entries(order.env).map(([name, value]) => field.text(Tag.env, `${name}=${value}`)),
+    field.text(Tag.cwd, order.workingDir),
+    field.u32(Tag.umask, order.umask),
+    field.u32(Tag.flags, flags),
+    field.u64(Tag.logMaxBytes, BigInt(order.logMaxBytes)),
+    ...(order.cpus === null ? [] : [field.cpus(Tag.cpus, order.cpus)]),
+    ...(order.user === null
+      ? []
+      : [field.u32(Tag.uid, order.user.uid), field.u32(Tag.gid, order.user.gid)]),
+    ...order.rlimits.map(({ resource, soft, hard }) => {
+      const bytes = Buffer.alloc(20);
+      bytes.writeUInt32LE(rlimitNumber(resource) ?? 0, 0);
+      bytes.writeBigUInt64LE(soft ?? UNLIMITED, 4);
+      bytes.writeBigUInt64LE(hard ?? UNLIMITED, 12);
+      return field.bytes(Tag.rlimit, bytes);
+    }),
+  ];
+}

@@ -1,0 +1,162 @@
+import { type Clock } from "../../core/clock.js";
+import { type Logger } from "../../observability/logger.js";
+import { KeeperConnection } from "./keeper-connection.js";
+import { type KeeperClient } from "./keeper-client.js";
+import { type KeeperWelcome } from "./keeper-decode.js";
+import { type KeeperProgram, startKeeper } from "./keeper-program.js";
+
+const FIRST_PAUSE_MS = 5;
+const LONGEST_PAUSE_MS = 1000;
+/** How long a keeper that was started may take until it answers. */
+const START_PATIENCE_MS = 5000;
+
+/**
+ * Keeps a connection to the keeper for as long as it lives: finds the one that is there, or starts
+ * one, and begins again when it is lost.
+ */
+export class KeeperLink implements AsyncDisposable {
+  readonly #program: KeeperProgram;
+  readonly #client: KeeperClient;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #stop = new AbortController();
+  readonly #loop: Promise<void>;
+
+  private constructor(
+    program: KeeperProgram,
+    client: KeeperClient,
+    clock: Clock,
+    log: Logger,
+    first: KeeperConnection,
+  ) {
+    this.#program = program;
+    this.#client = client;
+    this.#clock = clock;
+    this.#log = log;
+    this.#loop = this.#run(first);
+  }
+
+  /** Resolves when the keeper has told of its workers. Rejects when none can be found or started. */
+  static async start(
+    program: KeeperProgram,
+    client: KeeperClient,
+    clock: Clock,
+    log: Logger,
+  ): Promise<KeeperLink> {
+    const connection = await reach(program, client, clock, log, new AbortController().signal);
+    return new KeeperLink(program, client, clock, log, connection);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error("The daemon stops"));
+    await this.#loop;
+  }
+
+  async #run(first: KeeperConnection): Promise<void> {
+    const { signal } = this.#stop;
+    const stopping = (): boolean => signal.aborted;
+    let connection: KeeperConnection | null = first;
+    let pauseMs = FIRST_PAUSE_MS;
+    while (!stopping()) {
+      if (connection !== null) {
+        pauseMs = FIRST_PAUSE_MS;
+        const reason = await closedOrStopped(connection, signal);
+        connection.destroy();
+        this.#client.end();
+        if (stopping()) return;
+        this.#log.warn("keeper connection lost", { reason: reason?.message });
+      }
+      try {
+        connection = await reach(this.#program, this.#client, this.#clock, this.#log, signal);
+      } catch (error) {
+        if (stopping()) return;
+        connection = null;
+        this.#log.error("keeper cannot be reached", { error });
+        await this.#clock.sleep(pauseMs, signal).catch(() => undefined);
+        pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+      }
+    }
+  }
+}
+
+async function reach(
+  program: KeeperProgram,
+  client: KeeperClient,
+  clock: Clock,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<KeeperConnection> {
+  const found = await attempt(program, client);
+  if (found !== undefined) {
+    logConnected(log, "keeper found", found.welcome);
+    return found.connection;
+  }
+  await startKeeper(program);
+  const deadlineMs = clock.now() + START_PATIENCE_MS;
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, 100)) {
+    await clock.sleep(pauseMs, signal);
+    const started = await attempt(program, client);
+    if (started !== undefined) {
+      logConnected(log, "keeper started", started.welcome);
+      return started.connection;
+    }
+    if (clock.now() > deadlineMs) {
+      throw new Error(
+        `The keeper does not answer at ${program.socketPath}; see ${program.logPath}`,
+      );
+    }
+  }
+}
+
+/** Undefined when nobody listens. */
+async function attempt(
+  program: KeeperProgram,
+  client: KeeperClient,
+): Promise<{ connection: KeeperConnection; welcome: KeeperWelcome } | undefined> {
+  let connection: KeeperConnection;
+  try {
+    connection = await KeeperConnection.open(program.socketPath, (frame) => {
+      client.notice(frame);
+    });
+  } catch (error) {
+    if (isNobody(error)) return undefined;
+    throw error;
+  }
+  try {
+    return { connection, welcome: await client.begin(connection) };
+  } catch (error) {
+    connection.destroy();
+    throw error;
+  }
+}
+
+function isNobody(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "ENOENT" || code === "ECONNREFUSED";
+}
+
+function logConnected(log: Logger, message: string, welcome: KeeperWelcome): void {
+  log.info(message, {
+    pid: welcome.pid,
+    version: welcome.version,
+    instance: welcome.identity.instance,
+    cgroup: welcome.cgroup,
+  });
+}
+
+function closedOrStopped(
+  connection: KeeperConnection,
+  signal: AbortSignal,
+): Promise<Error | undefined> {
+  return new Promise((resolve) => {
+    const stopped = (): void => {
+      resolve(undefined);
+    };
+    signal.addEventListener("abort", stopped, { once: true });
+    void connection.closed.then((reason) => {
+      signal.removeEventListener("abort", stopped);
+      resolve(reason);
+    });
+    if (signal.aborted) stopped();
+  });
+}

@@ -1,0 +1,64 @@
+import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+
+export interface KeeperProgram {
+  readonly path: string;
+  readonly socketPath: string;
+  /** Holds the output of workers. */
+  readonly directory: string;
+  /** Where its own few messages go. */
+  readonly logPath: string;
+  /** `auto`, `none` or an absolute path. */
+  readonly cgroup: string;
+  /** The keeper's own list of users that workers may run as; null: only its own. */
+  readonly policyPath: string | null;
+  readonly startDeadlineMs: number;
+  readonly reserveBytes: number;
+}
+
+/** A keeper without daemon and workers ends by itself after this time. */
+const IDLE_SECONDS = 30;
+
+/**
+ * Starts the keeper, detached: it outlives the daemon. The only program that the daemon ever starts.
+ * Rejects when it cannot be run; whether it then answers is found out by connecting.
+ */
+export function startKeeper(program: KeeperProgram): Promise<void> {
+  const log = openSync(program.logPath, "a", 0o640);
+  try {
+    const child = spawn(program.path, keeperArguments(program), {
+      cwd: "/",
+      detached: true,
+      stdio: ["ignore", log, log],
+    });
+    return new Promise((resolve, reject) => {
+      child.once("error", (error) => {
+        reject(new Error(`Cannot start the keeper ${program.path}`, { cause: error }));
+      });
+      child.once("spawn", () => {
+        child.unref();
+        resolve();
+      });
+    });
+  } finally {
+    closeSync(log);
+  }
+}
+
+function keeperArguments(program: KeeperProgram): string[] {
+  return [
+    "--socket",
+    program.socketPath,
+    "--dir",
+    program.directory,
+    "--cgroup",
+    program.cgroup,
+    "--start-deadline-ms",
+    String(program.startDeadlineMs),
+    "--reserve-bytes",
+    String(program.reserveBytes),
+    "--exit-when-idle",
+    String(IDLE_SECONDS),
+    ...(program.policyPath === null ? [] : ["--policy", program.policyPath]),
+  ];
+}
