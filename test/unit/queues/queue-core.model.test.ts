@@ -1,0 +1,273 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { QueueCore } from "../../../server/queues/queue-core.js";
+import { type PartyId, type QueueEffect } from "../../../server/queues/queue-effect.js";
+import { type Outcome, QueueModel } from "./queue-model.js";
+
+type Action =
+  | { readonly kind: "put"; readonly sizes: readonly number[]; readonly waitMs: number | undefined }
+  | {
+      readonly kind: "get";
+      readonly items: number;
+      readonly bytes: number;
+      readonly waitMs: number | undefined;
+    }
+  | {
+      readonly kind: "subscribe";
+      readonly items: number;
+      readonly maxUntaken: number;
+      readonly totalLimit: number;
+    }
+  /** `which` picks one of the parties that there are, or that there were. */
+  | { readonly kind: "pull"; readonly which: number }
+  | { readonly kind: "take"; readonly which: number; readonly share: number }
+  | { readonly kind: "release"; readonly which: number }
+  | { readonly kind: "cancel"; readonly which: number }
+  | { readonly kind: "expire"; readonly which: number }
+  | { readonly kind: "shutdown"; readonly immediate: boolean }
+  | { readonly kind: "close"; readonly reason: "deleted" | "stopping" };
+
+const waitMs = fc.constantFrom(0, 10, 1000, undefined);
+const which = fc.nat(1000);
+const sizes = fc.array(fc.nat(4), { minLength: 1, maxLength: 5 });
+const action: fc.Arbitrary<Action> = fc.oneof(
+  { weight: 30, arbitrary: fc.record({ kind: fc.constant("put"), sizes, waitMs }) },
+  {
+    weight: 15,
+    arbitrary: fc.record({
+      kind: fc.constant("get"),
+      items: fc.integer({ min: 1, max: 6 }),
+      bytes: fc.nat(12),
+      waitMs,
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant("subscribe"),
+      items: fc.integer({ min: 1, max: 5 }),
+      maxUntaken: fc.integer({ min: 1, max: 7 }),
+      totalLimit: fc.oneof(fc.constant(Infinity), fc.integer({ min: 1, max: 9 })),
+    }),
+  },
+  { weight: 20, arbitrary: fc.record({ kind: fc.constant("pull"), which }) },
+  {
+    weight: 20,
+    arbitrary: fc.record({
+      kind: fc.constant("take"),
+      which,
+      share: fc.constantFrom(0, 0.3, 0.7, 1),
+    }),
+  },
+  { weight: 10, arbitrary: fc.record({ kind: fc.constant("release"), which }) },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant("cancel"), which }) },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant("expire"), which }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("shutdown"), immediate: fc.boolean() }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("close"),
+      reason: fc.constantFrom("deleted", "stopping"),
+    }),
+  },
+);
+
+const spec = fc.record({
+  maxItems: fc.constantFrom(5, 6, 12, undefined),
+  maxBytes: fc.constantFrom(20, 24, 1000),
+  fullPolicy: fc.constantFrom("block", "block", "reject"),
+});
+
+/** Drives the core and the model side by side, and compares all that can be seen of them. */
+class SideBySide {
+  readonly core: QueueCore;
+  readonly model: QueueModel;
+  readonly armed = new Set<number>();
+  readonly takenSeqs: number[] = [];
+  #lastParty = 0;
+  #now = 0;
+  #freedItems = 0;
+
+  constructor(queueSpec: fc.TypeOf<typeof spec>) {
+    this.core = new QueueCore(queueSpec);
+    this.model = new QueueModel(queueSpec);
+  }
+
+  act(step: Action): void {
+    const { core, model } = this;
+    const now = ++this.#now;
+    switch (step.kind) {
+      case "put": {
+        const party = this.#newParty();
+        const items = step.sizes.map((size, index) =>
+          new Uint8Array(size).fill(party * 16 + index),
+        );
+        const given = items.map((item) => Uint8Array.from(item));
+        this.#same(
+          core.put(party, given, step.waitMs, now),
+          model.doPut(party, items, step.waitMs),
+        );
+        return;
+      }
+      case "get": {
+        const party = this.#newParty();
+        const { items, bytes } = step;
+        const effects = core.get(party, { items, bytes }, step.waitMs, now);
+        this.#same(effects, model.doGet(party, { items, bytes }, step.waitMs));
+        return;
+      }
+      case "subscribe": {
+        const party = this.#newParty();
+        const { items, maxUntaken, totalLimit } = step;
+        const options = { limits: { items, bytes: 1000 }, maxUntaken, totalLimit };
+        this.#same(core.subscribe(party, options, now), model.doSubscribe(party, options));
+        return;
+      }
+      case "pull": {
+        const party = this.#pick(step.which, [...model.takers.keys()]);
+        this.#same(core.pull(party, now), model.doPull(party));
+        return;
+      }
+      case "take": {
+        const party = this.#pick(step.which, [...model.takers.keys()]);
+        const taker = model.takers.get(party);
+        assert.equal(core.sentTo(party), taker?.sent);
+        const all = taker?.sent ?? 0;
+        const total = taker?.subscription === undefined ? all : Math.ceil(all * step.share);
+        const gone = taker?.held.slice(0, Math.max(0, total - taker.taken)) ?? [];
+        this.takenSeqs.push(...gone.map(({ seq }) => seq));
+        this.#same(core.take(party, total, now), model.doTake(party, total));
+        return;
+      }
+      case "release": {
+        const party = this.#pick(step.which, [...model.takers.keys()]);
+        this.#same(core.release(party, now), model.doRelease(party));
+        return;
+      }
+      case "cancel":
+      case "expire": {
+        const waiting = [...model.putters, ...model.line].map(({ party }) => party);
+        const { kind } = step;
+        const party = this.#pick(step.which, kind === "cancel" ? waiting : [...model.armed]);
+        // Only an armed timer can expire.
+        if (kind === "expire" && !model.armed.has(party)) return;
+        if (kind === "expire") this.armed.delete(party);
+        this.#same(core[kind](party, now), model.doGiveUp(party, kind));
+        return;
+      }
+      case "shutdown":
+        this.#same(core.shutdown(step.immediate, now), model.doShutdown(step.immediate));
+        return;
+      case "close":
+        this.#same(core.close(step.reason, now), model.doClose(step.reason));
+        return;
+    }
+  }
+
+  #newParty(): PartyId {
+    return ++this.#lastParty as PartyId;
+  }
+
+  /** One of these, or when there are none, somebody who is not there. */
+  #pick(index: number, parties: readonly number[]): PartyId {
+    return (parties[index % (parties.length + 1)] ?? index % (this.#lastParty + 2)) as PartyId;
+  }
+
+  #same(effects: readonly QueueEffect[], expected: readonly Outcome[]): void {
+    const heard: Outcome[] = [];
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case "arm":
+          assert.ok(!this.armed.has(effect.party), "a wait has one timer");
+          this.armed.add(effect.party);
+          break;
+        case "disarm":
+          assert.ok(this.armed.delete(effect.party), "only what is armed is disarmed");
+          break;
+        case "freed":
+          this.#freedItems += effect.items;
+          break;
+        case "delivered": {
+          const { party, frame } = effect;
+          const seqs = frame.items.map((_, index) => frame.firstSeq + index);
+          const items = frame.items.map((item) => Buffer.from(item).toString("hex"));
+          heard.push({ kind: "delivered", party, seqs, items, backlog: frame.backlog });
+          break;
+        }
+        case "stored":
+        case "refused":
+        case "ended":
+          heard.push(effect);
+      }
+    }
+    assert.deepEqual(heard, expected);
+    this.#check();
+  }
+
+  #check(): void {
+    const { core, model } = this;
+    const counts = core.counts(this.#now);
+    const stored = [...model.ready, ...model.held];
+    assert.deepEqual([...this.armed].sort(), [...model.armed].sort(), "timers");
+    assert.equal(counts.put, counts.acked + counts.dropped + counts.ready + counts.untaken);
+    assert.deepEqual(
+      [counts.put, counts.acked, counts.dropped, counts.ready, counts.untaken],
+      [model.put, model.acked, model.dropped, model.ready.length, model.held.length],
+    );
+    assert.equal(
+      counts.storedBytes,
+      stored.reduce((sum, { content }) => sum + content.length, 0),
+    );
+    assert.ok(stored.length <= (core.spec.maxItems ?? Infinity), "max_items is exact");
+    assert.ok(counts.storedBytes <= core.spec.maxBytes, "max_bytes is exact");
+    assert.deepEqual(
+      [counts.waitingPuts, counts.waitingGets, counts.consumers],
+      [model.putters.length, model.waitingGets, model.consumers],
+    );
+    assert.equal(this.#freedItems, model.freedItems);
+    assert.equal(new Set(this.takenSeqs).size, this.takenSeqs.length, "no item is taken twice");
+    if (counts.state === "shut-down") {
+      assert.equal(this.armed.size, 0, "nothing is armed when nothing can come");
+      assert.equal(counts.waitingPuts + counts.waitingGets + counts.consumers, 0);
+    }
+  }
+}
+
+describe("the queue core", () => {
+  it("does in every history what the model does", function () {
+    this.timeout(60_000);
+    fc.assert(
+      fc.property(spec, fc.array(action, { maxLength: 120, size: "max" }), (queueSpec, actions) => {
+        const both = new SideBySide(queueSpec);
+        for (const step of actions) both.act(step);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("delivers every item once when takers come and go, whoever dies", function () {
+    this.timeout(60_000);
+    const calm = action.filter(({ kind }) => kind !== "shutdown" && kind !== "close");
+    fc.assert(
+      fc.property(spec, fc.array(calm, { maxLength: 120, size: "max" }), (queueSpec, actions) => {
+        const both = new SideBySide(queueSpec);
+        for (const step of actions) both.act(step);
+        for (const party of both.model.takers.keys()) both.act({ kind: "release", which: party });
+        while (both.model.takers.size > 0) both.act({ kind: "release", which: 0 });
+        while (both.model.put > both.takenSeqs.length) {
+          both.act({ kind: "get", items: 1000, bytes: 1000, waitMs: undefined });
+          while (both.model.takers.size > 0) both.act({ kind: "take", which: 0, share: 1 });
+        }
+        const seqs = [...both.takenSeqs].sort((a, b) => a - b);
+        assert.deepEqual(
+          seqs,
+          Array.from({ length: both.model.put }, (_, index) => index + 1),
+        );
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
