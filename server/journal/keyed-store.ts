@@ -128,14 +128,9 @@ export class KeyedStore implements AsyncDisposable {
     return this.batch([{ kind: "delete", key }], options);
   }
 
-  /** Applies the changes in order, all or none. */
+  /** Applies the changes in order, all or none. Throws at once for a malformed key. */
   batch(changes: readonly Change[], options: WriteOptions = {}): Promise<void> {
-    let payload: Buffer;
-    try {
-      payload = encodeChanges(changes);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    const payload = encodeChanges(changes);
     const owned = changes.map(ownChange);
     const written = this.#journal.append(CHANGES_RECORD, payload, {
       durable: options.durable === true,

@@ -138,7 +138,7 @@ function readSegment(
     return { end: 0, tornBytes: bytes.length, empty };
   }
   if (header === undefined) {
-    damage(0, bytes.length, "the header is damaged");
+    damage(0, undefined, "the header is damaged");
     return { end: bytes.length, tornBytes: 0, empty };
   }
   // A successor knows better than the file where the log went on: a write that failed may

@@ -108,7 +108,7 @@ export async function readSnapshot(
   const entries = new Map<string, Uint8Array>();
   const suspect = new Set<string>();
   const damages: Damage[] = [];
-  const damage = (offset: number, lost: number, reason: string): void => {
+  const damage = (offset: number, lost: number | undefined, reason: string): void => {
     damages.push({ file: name, offset, bytes: lost, reason });
   };
   const result = { entries, suspect, sizeBytes: bytes.length, damages };
@@ -119,7 +119,7 @@ export async function readSnapshot(
     read.header.kind !== "snapshot" ||
     read.header.sequence !== sequence
   ) {
-    damage(0, bytes.length, "the header is damaged");
+    damage(0, undefined, "the header is damaged");
     return result;
   }
   if (read.damagedCopy) damage(0, 0, "one of the two headers is damaged");
@@ -143,10 +143,11 @@ export async function readSnapshot(
       damage(stretch.offset, stretch.bytes, "the checksum does not match");
     },
   });
+  // How much stood behind a lost end is not known.
   if (counts.length === 0 || end < bytes.length) {
-    damage(end, bytes.length - end, "the end of the file is damaged");
+    damage(end, undefined, "the end of the file is damaged");
   } else if (damages.length === 0 && counts[0] !== entries.size) {
-    damage(end, bytes.length - end, "entries are missing");
+    damage(end, undefined, "entries are missing");
   }
   return result;
 }

@@ -1,0 +1,147 @@
+import { z } from "zod";
+import { parseProcessUid } from "../core/ids.js";
+
+/**
+ * Kept values as JSON. A record that an older daemon wrote must stay readable: a field that is added
+ * later gets a default here.
+ */
+export function encodeValue(value: unknown): Uint8Array {
+  const text = JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === "bigint" ? part.toString() : part,
+  );
+  return new TextEncoder().encode(text);
+}
+
+/** Throws when the bytes are no such value. */
+export function decodeValue<Schema extends z.ZodType>(
+  schema: Schema,
+  bytes: Uint8Array,
+): z.output<Schema> {
+  return schema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+}
+
+/** JSON has no bigint. */
+const bigint = z.string().transform((text, context) => {
+  if (/^\d{1,20}$/.test(text)) return BigInt(text);
+  context.addIssue(`No number: ${text.slice(0, 20)}`);
+  return z.NEVER;
+});
+
+const uid = z.string().transform((text, context) => {
+  const parsed = parseProcessUid(text);
+  if (parsed !== undefined) return parsed;
+  context.addIssue(`No uid: ${text.slice(0, 40)}`);
+  return z.NEVER;
+});
+
+const texts = z.record(z.string(), z.string());
+const cpuSet = z.array(z.number());
+
+const cpuRequest = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("shared"), count: z.number() }),
+  z.object({ kind: z.literal("explicit"), cpus: cpuSet }),
+  z.object({ kind: z.literal("none") }),
+]);
+
+const stdioMode = z.enum(["file", "null"]);
+
+const spec = z.object({
+  path: z.string(),
+  argv: z.array(z.string()),
+  env: texts,
+  workingDir: z.string(),
+  runAs: z.string().nullable(),
+  umask: z.number(),
+  openStdin: z.boolean(),
+  logMaxBytes: z.number(),
+  cpus: cpuRequest,
+  rlimits: z.array(
+    z.object({ resource: z.string(), soft: bigint.nullable(), hard: bigint.nullable() }),
+  ),
+  stop: z.object({ signal: z.number(), graceMs: z.number() }),
+  onExit: z.enum(["kill-tree", "wait-tree"]),
+  stdout: stdioMode,
+  stderr: stdioMode,
+  mergeStderr: z.boolean(),
+});
+
+const keeper = z.object({ instance: z.string(), bootId: z.string(), pidNamespace: bigint });
+
+const worker = z.object({
+  keeper,
+  pid: z.number(),
+  startTicks: bigint,
+  startTimeMs: z.number(),
+  cpus: cpuSet,
+  cgroup: z.string().nullable(),
+});
+
+const requester = z.object({ principal: z.string(), requestId: z.string() });
+
+const stop = requester.extend({
+  signal: z.number(),
+  deadlineMs: z.number(),
+  escalated: z.boolean(),
+});
+
+const usage = z.object({
+  userUs: bigint,
+  systemUs: bigint,
+  maxRssBytes: bigint,
+  minorFaults: bigint,
+  majorFaults: bigint,
+  voluntarySwitches: bigint,
+  involuntarySwitches: bigint,
+});
+
+const extent = z.object({ epoch: z.number(), begin: z.number(), end: z.number() });
+
+const exit = z.object({
+  outcome: z.discriminatedUnion("kind", [
+    z.object({ kind: z.literal("code"), code: z.number() }),
+    z.object({ kind: z.literal("signal"), number: z.number(), coreDumped: z.boolean() }),
+  ]),
+  source: z.enum(["waitid", "pidfd-info"]),
+  cause: z.enum(["unknown", "self", "signal-requested", "stop-requested"]),
+  requester: requester.nullable(),
+  escalated: z.boolean(),
+  usage: usage.nullable(),
+  endTimeMs: z.number(),
+  output: z.object({ stdout: extent, stderr: extent }),
+});
+
+const loss = z.object({
+  reason: z.enum(["reboot", "keeper-died", "namespace-gone"]),
+  message: z.string(),
+  endTimeMs: z.number(),
+});
+
+const state = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("starting"), stop: stop.nullable(), keeper }),
+  z.object({
+    kind: z.literal("running"),
+    worker,
+    signal: requester.extend({ signal: z.number() }).nullable(),
+  }),
+  z.object({ kind: z.literal("stopping"), worker, stop }),
+  z.object({ kind: z.literal("exited"), worker, exit, descendantsAlive: z.boolean() }),
+  z.object({ kind: z.literal("lost"), worker: worker.nullable(), loss }),
+]);
+
+export const recordSchema = z.object({
+  uid,
+  name: z.string(),
+  named: z.boolean(),
+  owner: z.string(),
+  labels: texts,
+  spec,
+  requestId: z.string().nullable(),
+  createTimeMs: z.number(),
+  revision: z.number(),
+  placement: cpuSet.nullable(),
+  state,
+});
+
+export const countersSchema = z.object({ revision: z.number(), created: z.number() });
+
+export const expiredSchema = z.object({ revision: z.number() });
