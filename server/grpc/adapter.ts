@@ -43,7 +43,7 @@ export function addService<Service extends ServiceShape>(
     if (method.requestStream) throw new Error(`Client streams are not served yet: ${path}`);
     const handler: unknown = handlers[name];
     if (typeof handler !== "function") throw new Error(`No handler for ${path}`);
-    methods[name] = methodDefinition(path, method);
+    methods[name] = methodDefinition(path, method, host.limits.requestMessageBytes);
     // Handlers<Service> has checked each handler against its method; a loop over names cannot show it.
     implementation[name] = method.responseStream
       ? serveStream(path, method, handler as StreamHandler<unknown, unknown>, host)
@@ -55,12 +55,13 @@ export function addService<Service extends ServiceShape>(
 function methodDefinition(
   path: string,
   method: MethodShape,
+  maxRequestBytes: number,
 ): MethodDefinition<DecodedRequest, Buffer> {
   return {
     path: `/${path}`,
     requestStream: method.requestStream,
     responseStream: method.responseStream,
-    requestDeserialize: (bytes) => decodeRequest(path, method, bytes),
+    requestDeserialize: (bytes) => decodeRequest(path, method, bytes, maxRequestBytes),
     // The adapter encodes: what fails there is then an error of the handler like any other.
     responseSerialize: (bytes) => bytes,
     requestSerialize: notAClient,

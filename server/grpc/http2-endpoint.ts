@@ -10,7 +10,9 @@ export class Http2Endpoint {
   constructor(limits: TransportLimits, keepalive: "pings" | "none") {
     this.server = new Server({
       "grpc.max_concurrent_streams": limits.streamsPerConnection,
-      "grpc.max_receive_message_length": limits.requestMessageBytes,
+      // The adapter refuses with a reason what is above the limit; grpc-js, which can give none, what
+      // is far above it, and that before it has been read.
+      "grpc.max_receive_message_length": 2 * limits.requestMessageBytes,
       "grpc.enable_channelz": 0,
       ...(keepalive === "pings" && {
         "grpc.keepalive_time_ms": limits.keepaliveIntervalMs,

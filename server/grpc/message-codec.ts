@@ -1,5 +1,5 @@
 import type { MethodShape } from "./service-shape.js";
-import { type FailureStatus, statusOfUndecodable } from "./status-of-error.js";
+import { type FailureStatus, statusOfTooLarge, statusOfUndecodable } from "./status-of-error.js";
 
 /** A request after decoding. grpc-js answers INTERNAL when decoding throws, so a failure is a value here. */
 export type DecodedRequest =
@@ -11,7 +11,11 @@ export function decodeRequest(
   path: string,
   method: MethodShape,
   bytes: Uint8Array,
+  maxBytes: number,
 ): DecodedRequest {
+  if (bytes.byteLength > maxBytes) {
+    return { kind: "malformed", status: statusOfTooLarge(bytes.byteLength, maxBytes) };
+  }
   try {
     return { kind: "message", message: method.requestType.decode(bytes) };
   } catch (error) {

@@ -16,6 +16,7 @@ export interface AdapterHost {
   /** Who is at the other end of the connection that grpc-js calls `peer`; undefined when it has gone. */
   principalOf(peer: string): Principal | undefined;
   readonly log: Logger;
+  readonly limits: { readonly requestMessageBytes: number };
 }
 
 type SurfaceCall =

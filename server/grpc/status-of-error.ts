@@ -55,6 +55,12 @@ export interface FailureStatus {
   readonly metadata: Metadata;
 }
 
+/** Every code that there is: the table has each of them. */
+export function domainErrorCodes(): DomainErrorCode[] {
+  // Object.keys forgets what the Record's type has made sure of.
+  return Object.keys(statusOfCode) as DomainErrorCode[];
+}
+
 /** What clients read in ErrorInfo.reason: the code in upper snake case. */
 export function reasonOfCode(code: DomainErrorCode): string {
   return code.toUpperCase().replaceAll("-", "_");
@@ -94,6 +100,16 @@ export function statusOfUndecodable(messageType: string, cause: string): Failure
   });
 }
 
+/** For a request that is larger than this server takes, though not so large that grpc-js refused it unread. */
+export function statusOfTooLarge(bytes: number, maxBytes: number): FailureStatus {
+  return failureStatus({
+    code: status.RESOURCE_EXHAUSTED,
+    reason: "REQUEST_TOO_LARGE",
+    message: `A request has at most ${maxBytes} bytes, and this one has ${bytes}`,
+    facts: { bytes: String(bytes), max_bytes: String(maxBytes) },
+  });
+}
+
 interface Failure {
   readonly code: status;
   readonly reason: string;
@@ -105,16 +121,16 @@ interface Failure {
 }
 
 function failureStatus(failure: Failure): FailureStatus {
-  const message = bounded(failure.message, maxMessageLength);
+  const message = bounded(failure.message, maxMessageBytes);
   const facts = Object.entries(failure.facts).slice(0, maxFacts);
   const details = encodeErrorDetails({
     code: failure.code,
     message,
     reason: failure.reason,
     domain: errorDomain,
-    metadata: Object.fromEntries(facts.map(([key, value]) => [key, bounded(value, maxFactLength)])),
+    metadata: Object.fromEntries(facts.map(([key, value]) => [key, bounded(value, maxFactBytes)])),
     retryAfterMs: failure.retryAfterMs,
-    badField: failure.badField === undefined ? undefined : bounded(failure.badField, maxFactLength),
+    badField: failure.badField === undefined ? undefined : bounded(failure.badField, maxFactBytes),
     exhausted: failure.exhausted,
   });
   const metadata = new Metadata();
@@ -124,12 +140,18 @@ function failureStatus(failure: Failure): FailureStatus {
 
 // A status travels in HTTP/2 headers, of which some clients take 8 KiB and drop the whole status
 // when there is more. What a caller sent may be in the message, so it is cut to a size that fits.
-const maxMessageLength = 512;
-const maxFactLength = 256;
+const maxMessageBytes = 512;
+const maxFactBytes = 256;
 const maxFacts = 8;
 
-function bounded(text: string, maxLength: number): string {
-  const cut = text.length > maxLength ? `${text.slice(0, maxLength - 1)}…` : text;
+function bounded(text: string, maxBytes: number): string {
   // grpc-js percent-encodes the message, which throws at half of a surrogate pair.
-  return cut.replace(/\p{Surrogate}/gu, "\ufffd");
+  let whole = text.slice(0, maxBytes + 1).replace(/\p{Surrogate}/gu, "\ufffd");
+  if (Buffer.byteLength(whole) <= maxBytes) return whole;
+  while (Buffer.byteLength(whole) > maxBytes - ellipsisBytes) {
+    whole = whole.slice(0, -1).replace(/\p{Surrogate}$/u, "");
+  }
+  return `${whole}…`;
 }
+
+const ellipsisBytes = Buffer.byteLength("…");

@@ -6,7 +6,7 @@ export interface TransportLimits {
   readonly streamsPerConnection: number;
   /** Headers of one call, as HTTP/2 counts them: names, values, 32 bytes each. Larger ones reset the call. */
   readonly headerListBytes: number;
-  /** One request message; larger ones end in RESOURCE_EXHAUSTED before they are read. */
+  /** One request message; larger ones end in RESOURCE_EXHAUSTED, and above twice the limit are not read. */
   readonly requestMessageBytes: number;
   /** From accept to the end of the TLS handshake and of the HTTP/2 preface; silent connections are closed. */
   readonly handshakeMs: number;
