@@ -1,0 +1,198 @@
+/* The keeper's state and what each file offers the others. One thread: nothing here is locked. */
+#ifndef FORKBUS_KEEPER_H
+#define FORKBUS_KEEPER_H
+#include "protocol.h"
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#ifndef KEEPER_VERSION
+#define KEEPER_VERSION "0.0.0"
+#endif
+#define MS_PER_S 1000
+#define NEVER UINT64_MAX
+#define NAME_BYTES (2 * ID_BYTES + 1)
+
+enum { FEATURE_CGROUP = 1, FEATURE_CGROUP_KILL = 2, FEATURE_CLONE_INTO = 4, FEATURE_PUNCH = 8, FEATURE_EXIT_INFO = 16,
+       FEATURE_RUN_AS = 32 };
+
+/* STARTING, RUNNING and EXITED are the states of the protocol; the others are the keeper's own business. */
+enum state {
+  FREE = 0,
+  STARTING = 1,
+  RUNNING = 2,
+  EXITED_UNACKED = 3,
+  DYING = 4,  /* its start failed; it is being killed and will be reaped */
+  FAILED = 5, /* reaped; SPAWN_FAILED is not sent yet */
+  CLOSING = 6 /* acknowledged and reaped; some of its tree or its cgroup is left */
+};
+
+enum { PENDING_SPAWNED = 1, PENDING_STDIN_READY = 2, PENDING_EXITED = 4, PENDING_TREE_GONE = 8, PENDING_FAILED = 16 };
+
+struct stream {
+  uint64_t epoch, begin, end, scan_at;
+  uint32_t backoff_ms, unused;
+};
+
+/*
+ * One worker. APPEND ONLY: an upgraded keeper reads the slots of the old one (upgrade.c); new members go to the
+ * end and 0 must mean "not known" for them.
+ */
+struct slot {
+  uint8_t id[ID_BYTES];
+  uint8_t state, foreign, leaf, tree, killing, told, stdin_closed, stdin_waiting;
+  uint32_t flags, pending, generation;
+  int32_t pid, pidfd, report_fd, stdin_fd;
+  uint64_t start_ticks, start_time_ns, cloned_us, deadline_ms;
+  uint32_t clone_us, exec_us, step, error;
+  uint64_t stdin_offset, log_max;
+  struct stream streams[2];
+  uint32_t exit_kind, exit_value;
+  uint64_t usage[7], end_time_ns;
+  uint32_t by_id, by_pid, queue, queued; /* links: index + 1, 0 at the end */
+  uint64_t orphans_seen;                 /* the number of the last scan that found some */
+};
+
+/* What an upgrade hands over besides the slots. APPEND ONLY, like struct slot. */
+struct handover {
+  uint8_t instance[16];
+  int32_t listener, connection, lock, directory, cgroup, unused;
+  uint32_t features, umask;
+  uint64_t nofile_soft, nofile_hard, hello_by;
+  uint8_t greeted, flowing, stopping, killed;
+  uint32_t slots; /* high water mark */
+  uint64_t stop_by;
+  char cgroup_path[1024];
+};
+
+struct keeper {
+  struct handover h;
+  /* options */
+  const char *socket_path, *directory_path, *cgroup_mode;
+  uid_t owner, euid;
+  gid_t egid, owner_gid, group;
+  bool has_group, negative_oom_score;
+  uint64_t reserve_bytes, start_deadline_ms, idle_exit_ms;
+  uint32_t max_workers;
+  char **argv;
+  /* run time */
+  struct slot *slots;
+  uint32_t used; /* slots that are not FREE */
+  int epoll, signals, null;
+  uint64_t now_ms, tick_at, children_at, idle_since, scan_number, scanned_at;
+  bool no_space, trees_left, no_children_file, end_of_input, discard, list_clears;
+  uint32_t listing, list_request; /* index + 1 of the next slot to list, 0 when no LIST is under way */
+  uint8_t *in;
+  size_t in_begin, in_end;
+  struct writer out;
+};
+extern struct keeper K;
+
+/* main.c */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+uint64_t clock_us(int clock);
+void tick_before(uint64_t ms);
+
+/* events.c: what an epoll event is about */
+enum event { ON_LISTENER, ON_CONNECTION, ON_SIGNAL, ON_PIDFD, ON_REPORT, ON_STDIN };
+bool watch(enum event event, struct slot *slot, int fd, uint32_t events);
+bool rewatch(enum event event, struct slot *slot, int fd, uint32_t events);
+void unwatch(int fd);
+void close_fd(int32_t *fd);
+
+/* worker-table.c */
+bool table_create(void);
+void table_link(void);
+struct slot *slot_take(const uint8_t id[ID_BYTES]);
+void slot_set_pid(struct slot *slot, pid_t pid);
+void slot_free(struct slot *slot);
+struct slot *slot_any(const uint8_t id[ID_BYTES]);
+struct slot *slot_by_id(const uint8_t id[ID_BYTES]);
+struct slot *slot_by_pid(pid_t pid);
+static inline uint32_t slot_index(const struct slot *slot) { return (uint32_t)(slot - K.slots); }
+static inline bool is_visible(const struct slot *slot) { return slot->state >= STARTING && slot->state <= EXITED_UNACKED; }
+
+/* connection.c */
+void connection_accept(void);
+void connection_event(uint32_t events);
+void connection_pump(void);
+void connection_close(void);
+bool connection_busy(void);
+uint64_t connection_deadline(void);
+
+/* requests.c */
+void answer(const struct request *request);
+void reply_ok(uint32_t request);
+void reply_error(uint32_t request, int error, const char *message);
+
+/* notices.c */
+void notify(struct slot *slot, uint32_t pending);
+void send_notices(void);
+void send_list(void);
+void forget_notices(void);
+void put_positions(struct writer *out, const struct slot *slot);
+void spawn_failed(const uint8_t id[ID_BYTES], uint32_t step, int error);
+
+/* spawn.c, child.c */
+struct start {
+  const struct request *request;
+  int in, out, err, report;
+  bool change_user;
+  uid_t uid;
+  gid_t gid;
+};
+void spawn(const struct request *request);
+void start_reported(struct slot *slot);
+void start_abandon(struct slot *slot, uint32_t step, int error);
+_Noreturn void child_run(const struct start *start);
+
+/* exits.c */
+void exit_noticed(struct slot *slot);
+void exits_finish(void);
+void slot_check(struct slot *slot);
+int adopt(const struct request *request);
+bool close_worker(struct slot *slot);
+
+/* tree.c */
+void children_scan(void);
+bool tree_alive(struct slot *slot);
+int tree_signal(struct slot *slot, int signal);
+
+/* process-stat.c */
+struct process_stat {
+  char state;
+  pid_t parent, session;
+  uint32_t flags;
+  uint64_t start_ticks;
+};
+#define PF_FORKNOEXEC 0x40
+bool read_process_stat(pid_t pid, struct process_stat *stat);
+ssize_t read_file(int directory, const char *path, char *buffer, size_t size);
+bool next_entry(int directory, char *buffer, size_t size, long *filled, long *at, char **name, uint8_t *type);
+
+/* cgroup.c */
+bool cgroup_setup(void);
+void cgroup_teardown(void);
+bool cgroup_create(const uint8_t id[ID_BYTES], int *fd);
+bool cgroup_populated(const struct slot *slot);
+void cgroup_kill(const struct slot *slot);
+int cgroup_signal(const struct slot *slot, int signal);
+bool cgroup_remove(const uint8_t id[ID_BYTES]);
+void cgroup_take_over(struct slot *slot);
+void cgroup_leaf_path(const struct slot *slot, char *path, size_t size);
+
+/* logs.c */
+bool logs_probe(void);
+bool logs_create(const struct request *request, struct start *start, uint32_t *step);
+void logs_load(struct slot *slot);
+void logs_scan(struct slot *slot, bool force);
+void logs_check_space(void);
+int logs_remove(const uint8_t id[ID_BYTES]);
+
+/* policy.c */
+bool policy_load(const char *path);
+bool policy_resolve(const struct request *request, struct start *start);
+
+/* upgrade.c */
+int upgrade(const struct request *request);
+bool resume(int memory);
+#endif

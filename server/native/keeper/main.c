@@ -1,0 +1,363 @@
+/*
+ * forkbus-keeper: the parent of every worker. It starts programs, remembers how they ended until somebody has
+ * written it down, and does as little else as it can, because it must not die. See docs/KEEPER.md.
+ */
+#include "keeper.h"
+#include "syscalls.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EXIT_USAGE 64
+#define EXIT_BUSY 75
+#define IN_BYTES (FRAME_MAX + (512u << 10))
+#define OUT_BYTES (256u << 10)
+#define CHILDREN_EVERY_MS 100
+#define STOP_MS 10000
+#define LAST_ACKNOWLEDGEMENTS_MS 1000
+
+struct keeper K;
+
+/* One line to stderr, or none if that would block. */
+void say(const char *format, ...)
+{
+  char line[512];
+  struct pollfd out = {.fd = 2, .events = POLLOUT};
+  va_list list;
+  va_start(list, format);
+  int length = vsnprintf(line, sizeof line - 1, format, list);
+  va_end(list);
+  if (length < 0 || poll(&out, 1, 0) != 1 || !(out.revents & POLLOUT)) return;
+  if (length > (int)sizeof line - 2) length = sizeof line - 2;
+  dprintf(2, "forkbus-keeper: %.*s\n", length, line);
+}
+
+uint64_t clock_us(int clock)
+{
+  struct timespec time;
+  clock_gettime(clock, &time);
+  return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+}
+
+void tick_before(uint64_t ms) { if (ms < K.tick_at) K.tick_at = ms; }
+
+static _Noreturn void usage(const char *what, const char *value)
+{
+  say("%s%s%s; try --help", what, value == NULL ? "" : ": ", value == NULL ? "" : value);
+  exit(EXIT_USAGE);
+}
+
+static _Noreturn void die(const char *what)
+{
+  say("%s: %s", what, strerror(errno));
+  exit(1);
+}
+
+static uint64_t number(const char *name, const char *text, uint64_t least, uint64_t most)
+{
+  char *end;
+  errno = 0;
+  unsigned long long value = strtoull(text, &end, 10);
+  if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || value < least || value > most) usage(name, text);
+  return value;
+}
+
+static const char help[] =
+    "Usage: forkbus-keeper --socket PATH --dir DIR [options]\n"
+    "  --group GID             may use the socket and read the logs\n"
+    "  --owner UID             may connect besides root (default: our own)\n"
+    "  --cgroup auto|none|PATH where workers get cgroups of their own\n"
+    "  --policy FILE           root's list of users that workers may run as\n"
+    "  --reserve-bytes N       free space below which logs are cut (default 67108864)\n"
+    "  --max-workers N         default 16384\n"
+    "  --start-deadline-ms N   default 10000\n"
+    "  --exit-when-idle S      exit after S seconds without daemon and workers\n"
+    "  --version, --help\n";
+
+static const char *policy_path;
+static int resumed = -1;
+
+static void parse_options(int argc, char **argv)
+{
+  static const struct option options[] = {
+      {"socket", 1, NULL, 's'}, {"dir", 1, NULL, 'd'}, {"group", 1, NULL, 'g'}, {"owner", 1, NULL, 'o'},
+      {"cgroup", 1, NULL, 'c'}, {"policy", 1, NULL, 'p'}, {"reserve-bytes", 1, NULL, 'r'},
+      {"max-workers", 1, NULL, 'm'}, {"start-deadline-ms", 1, NULL, 't'}, {"exit-when-idle", 1, NULL, 'i'},
+      {"resume", 1, NULL, 'R'}, {"version", 0, NULL, 'v'}, {"help", 0, NULL, 'h'}, {0}};
+  opterr = 0;
+  for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    switch (option) {
+    case 's': K.socket_path = optarg; break;
+    case 'd': K.directory_path = optarg; break;
+    case 'g': K.has_group = true; K.group = (gid_t)number("--group", optarg, 0, UINT32_MAX - 1); break;
+    case 'o': K.owner = (uid_t)number("--owner", optarg, 0, UINT32_MAX - 1); break;
+    case 'c': K.cgroup_mode = optarg; break;
+    case 'p': policy_path = optarg; break;
+    case 'r': K.reserve_bytes = number("--reserve-bytes", optarg, 0, INT64_MAX); break;
+    case 'm': K.max_workers = (uint32_t)number("--max-workers", optarg, 1, 1 << 20); break;
+    case 't': K.start_deadline_ms = number("--start-deadline-ms", optarg, 1, INT32_MAX); break;
+    case 'i': K.idle_exit_ms = number("--exit-when-idle", optarg, 1, INT32_MAX) * MS_PER_S; break;
+    case 'R': resumed = (int)number("--resume", optarg, 3, INT32_MAX); break;
+    case 'v': printf("forkbus-keeper %s (protocol %d)\n", KEEPER_VERSION, PROTOCOL_VERSION); exit(0);
+    case 'h': fputs(help, stdout); exit(0);
+    default: usage("cannot use this option", argv[optind - 1]);
+    }
+  }
+  struct sockaddr_un address;
+  if (optind != argc) usage("unexpected argument", argv[optind]);
+  if (K.socket_path == NULL || K.socket_path[0] != '/') usage("--socket needs an absolute path", K.socket_path);
+  if (strlen(K.socket_path) >= sizeof address.sun_path) usage("--socket is too long for a socket", K.socket_path);
+  if (K.directory_path == NULL || K.directory_path[0] != '/') usage("--dir needs an absolute path", K.directory_path);
+  bool known = strcmp(K.cgroup_mode, "auto") == 0 || strcmp(K.cgroup_mode, "none") == 0;
+  if (!known && K.cgroup_mode[0] != '/') usage("--cgroup needs auto, none or an absolute path", K.cgroup_mode);
+}
+
+static void open_directory(void)
+{
+  char pid[32] = "";
+  if (mkdir(K.directory_path, 0750) != 0 && errno != EEXIST) die(K.directory_path);
+  K.h.directory = open(K.directory_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (K.h.directory < 0) die(K.directory_path);
+  if (K.has_group && fchown(K.h.directory, (uid_t)-1, K.group) != 0) die(K.directory_path);
+  K.h.lock = openat(K.h.directory, "keeper.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+  if (K.h.lock < 0) die("keeper.lock");
+  if (flock(K.h.lock, LOCK_EX | LOCK_NB) != 0) {
+    if (read(K.h.lock, pid, sizeof pid - 1) < 0) die("keeper.lock");
+    say("another keeper, pid %d, has %s", atoi(pid), K.directory_path);
+    exit(EXIT_BUSY);
+  }
+  if (ftruncate(K.h.lock, 0) != 0 || dprintf(K.h.lock, "%d\n", (int)getpid()) < 0) die("keeper.lock");
+}
+
+static void open_socket(void)
+{
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  struct stat stat;
+  strcpy(address.sun_path, K.socket_path);
+  if (lstat(K.socket_path, &stat) == 0 && S_ISSOCK(stat.st_mode)) unlink(K.socket_path);
+  K.h.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  umask(0177);
+  if (K.h.listener < 0 || bind(K.h.listener, (struct sockaddr *)&address, sizeof address) != 0) die(K.socket_path);
+  umask(0);
+  if (K.has_group && (chown(K.socket_path, (uid_t)-1, K.group) != 0 || chmod(K.socket_path, 0660) != 0)) die(K.socket_path);
+  if (K.owner != K.euid && chown(K.socket_path, K.owner, (gid_t)-1) != 0) die(K.socket_path);
+  if (listen(K.h.listener, 8) != 0) die(K.socket_path);
+  watch(ON_LISTENER, NULL, K.h.listener, EPOLLIN);
+}
+
+static void probe_exit_info(void)
+{
+  siginfo_t info;
+  int pidfd, status;
+  pid_t child = sys_clone(&pidfd, -1);
+  if (child == 0) _exit(7);
+  if (child < 0) die("clone3 (needs Linux 5.10)");
+  sys_waitid(P_PID, child, &info, WEXITED, NULL);
+  if (sys_pidfd_exit_status(pidfd, &status) && status == 7 << 8) K.h.features |= FEATURE_EXIT_INFO;
+  close(pidfd);
+}
+
+static void prepare_process(void)
+{
+  sigset_t taken;
+  char text[16] = "";
+  for (int fd; (fd = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0;)
+    if (fd > 2) { K.null = fd; break; }
+    else fcntl(fd, F_SETFD, 0);
+  for (int signal_number = 1; signal_number < 32; signal_number++) signal(signal_number, SIG_DFL);
+  signal(SIGPIPE, SIG_IGN);
+  sigemptyset(&taken);
+  sigaddset(&taken, SIGCHLD);
+  sigaddset(&taken, SIGTERM);
+  sigaddset(&taken, SIGINT);
+  sigprocmask(SIG_SETMASK, &taken, NULL);
+  K.signals = signalfd(-1, &taken, SFD_NONBLOCK | SFD_CLOEXEC);
+  K.epoll = epoll_create1(EPOLL_CLOEXEC);
+  if (K.signals < 0 || K.epoll < 0 || !watch(ON_SIGNAL, NULL, K.signals, EPOLLIN)) die("epoll");
+  if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) die("subreaper");
+  read_file(AT_FDCWD, "/proc/self/oom_score_adj", text, sizeof text);
+  K.negative_oom_score = text[0] == '-';
+  K.in = mmap(NULL, IN_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  K.out.bytes = mmap(NULL, OUT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  K.out.capacity = OUT_BYTES;
+  if (K.in == MAP_FAILED || K.out.bytes == MAP_FAILED || !table_create()) die("memory");
+}
+
+static void start_fresh(void)
+{
+  struct rlimit files;
+  K.h.umask = umask(0);
+  getrlimit(RLIMIT_NOFILE, &files);
+  K.h.nofile_soft = files.rlim_cur;
+  K.h.nofile_hard = files.rlim_max;
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  if (getrandom(K.h.instance, sizeof K.h.instance, 0) != sizeof K.h.instance) die("getrandom");
+  open_directory();
+  if (logs_probe()) K.h.features |= FEATURE_PUNCH;
+  probe_exit_info();
+  if (!policy_load(policy_path) || !cgroup_setup()) exit(1);
+  open_socket();
+}
+
+static void on_signal(void)
+{
+  struct signalfd_siginfo info;
+  while (read(K.signals, &info, sizeof info) == (ssize_t)sizeof info) {
+    if (info.ssi_signo == SIGCHLD) {
+      uint64_t next = K.scanned_at + CHILDREN_EVERY_MS;
+      if (K.children_at == NEVER) K.children_at = next > K.now_ms ? next : K.now_ms;
+    } else if (K.h.stopping) {
+      K.h.stop_by = K.now_ms;
+    } else {
+      K.h.stopping = 1;
+      K.h.stop_by = K.now_ms + STOP_MS;
+      for (uint32_t i = 0; i < K.h.slots; i++)
+        if (K.slots[i].state == RUNNING || K.slots[i].state == STARTING)
+          sys_pidfd_send_signal(K.slots[i].pidfd, SIGTERM);
+    }
+  }
+}
+
+static void dispatch(const struct epoll_event *event)
+{
+  enum event what = (enum event)(event->data.u64 >> 60);
+  struct slot *slot = &K.slots[(uint32_t)event->data.u64];
+  if (what >= ON_PIDFD && (slot->generation & 0xfffffff) != (event->data.u64 >> 32 & 0xfffffff)) return;
+  switch (what) {
+  case ON_LISTENER: if (K.h.connection < 0) connection_accept(); break;
+  case ON_CONNECTION: connection_event(event->events); break;
+  case ON_SIGNAL: on_signal(); break;
+  case ON_PIDFD: exit_noticed(slot); break;
+  case ON_REPORT: if (slot->state == STARTING) start_reported(slot); break;
+  case ON_STDIN:
+    if (!slot->stdin_waiting) break;
+    unwatch(slot->stdin_fd);
+    slot->stdin_waiting = 0;
+    notify(slot, PENDING_STDIN_READY);
+    break;
+  }
+}
+
+static void tick(void)
+{
+  static uint64_t space_at;
+  K.tick_at = NEVER;
+  if (K.now_ms >= space_at) {
+    space_at = K.now_ms + MS_PER_S;
+    logs_check_space();
+  }
+  if (K.trees_left && K.h.cgroup < 0) children_scan();
+  K.trees_left = false;
+  for (uint32_t i = 0; i < K.h.slots; i++)
+    if (K.slots[i].state != FREE) slot_check(&K.slots[i]);
+  if (K.used > 0) tick_before(K.now_ms + MS_PER_S);
+  exits_finish();
+}
+
+/* After SIGTERM: true when nothing lives any more, and the daemon had a moment to keep the last records. */
+static bool stopped(void)
+{
+  static uint64_t quiet_since;
+  uint32_t living = 0;
+  bool force = !K.h.killed && K.now_ms >= K.h.stop_by;
+  for (uint32_t i = 0; i < K.h.slots; i++) {
+    struct slot *slot = &K.slots[i];
+    if (slot->state == FREE || slot->state == FAILED || (slot->state == EXITED_UNACKED && !slot->tree)) continue;
+    living++;
+    if (!force || slot->state == CLOSING) continue;
+    if (slot->state == EXITED_UNACKED || slot->leaf) tree_signal(slot, SIGKILL);
+    else sys_pidfd_send_signal(slot->pidfd, SIGKILL);
+    slot->killing = 1;
+    K.trees_left = true;
+  }
+  K.h.killed |= force;
+  if (force) tick_before(K.now_ms);
+  else if (living == 0 && quiet_since == 0) quiet_since = K.now_ms + 1;
+  else if (K.h.stop_by > K.now_ms) tick_before(K.h.stop_by);
+  if (living != 0) return false;
+  if (K.used == 0 || K.h.connection < 0 || K.now_ms >= quiet_since + LAST_ACKNOWLEDGEMENTS_MS) return true;
+  tick_before(quiet_since + LAST_ACKNOWLEDGEMENTS_MS);
+  return false;
+}
+
+static bool idle(void)
+{
+  bool busy = K.used > 0 || K.h.connection >= 0;
+  if (busy) K.idle_since = K.now_ms;
+  return K.idle_exit_ms != 0 && !busy && K.now_ms >= K.idle_since + K.idle_exit_ms;
+}
+
+static int time_left(void)
+{
+  uint64_t next = K.tick_at < K.children_at ? K.tick_at : K.children_at;
+  if (connection_deadline() < next) next = connection_deadline();
+  if (K.idle_exit_ms != 0 && K.used == 0 && K.h.connection < 0 && K.idle_since + K.idle_exit_ms < next)
+    next = K.idle_since + K.idle_exit_ms;
+  if (connection_busy() || next <= K.now_ms) return 0;
+  return next == NEVER ? -1 : next - K.now_ms > INT_MAX ? INT_MAX : (int)(next - K.now_ms);
+}
+
+static void run(void)
+{
+  struct epoll_event events[64];
+  while (!(K.h.stopping && stopped()) && !idle()) {
+    int count = epoll_wait(K.epoll, events, 64, time_left());
+    K.now_ms = clock_us(CLOCK_MONOTONIC) / 1000;
+    for (int i = 0; i < count; i++) dispatch(&events[i]);
+    exits_finish();
+    if (K.now_ms >= K.children_at) children_scan();
+    if (K.now_ms >= K.tick_at) tick();
+    if (K.now_ms >= connection_deadline()) connection_close();
+    connection_pump();
+  }
+}
+
+int main(int argc, char **argv)
+{
+  K.argv = argv;
+  K.euid = K.owner = geteuid();
+  K.egid = getegid();
+  K.cgroup_mode = "auto";
+  K.reserve_bytes = UINT64_C(64) << 20;
+  K.max_workers = 16384;
+  K.start_deadline_ms = 10000;
+  K.h.listener = K.h.connection = K.h.lock = K.h.directory = K.h.cgroup = -1;
+  K.children_at = K.tick_at = NEVER;
+  parse_options(argc, argv);
+  K.now_ms = K.idle_since = clock_us(CLOCK_MONOTONIC) / 1000;
+  prepare_process();
+  if (resumed < 0) {
+    start_fresh();
+  } else if (!resume(resumed) || !policy_load(policy_path)) {
+    say("cannot go on with the state of the keeper before the upgrade");
+    return 1;
+  } else {
+    K.tick_at = K.children_at = K.now_ms;
+  }
+  say("%s %s, cgroups %s", resumed < 0 ? "started, version" : "upgraded to version", KEEPER_VERSION,
+      K.h.cgroup >= 0 ? K.h.cgroup_path : "not used");
+  run();
+  if (K.used > 0) say("stopped; %u exit records that nobody acknowledged are lost", (unsigned)K.used);
+  connection_close();
+  unlink(K.socket_path);
+  cgroup_teardown();
+  return 0;
+}
