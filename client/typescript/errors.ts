@@ -97,9 +97,20 @@ export function fromClientError(error: unknown, trailer: Metadata | undefined): 
   if (!(error instanceof ClientError)) return error;
   const bytes = trailer?.get("grpc-status-details-bin");
   const details = bytes instanceof Uint8Array ? decodeErrorDetails(bytes) : noDetails;
-  const code = codeName(error.code);
+  const code = details.reason === "" && isBroken(error) ? "UNAVAILABLE" : codeName(error.code);
   const Class = byReason[details.reason] ?? byCode[code] ?? ForkbusError;
   return new Class(error.details === "" ? code : error.details, { code, details, cause: error });
+}
+
+/**
+ * A stream that the other end reset, as a daemon does that must stop at once, or that a write found closed. grpc-js
+ * gives these codes of their own, but what they mean is that the connection broke; the daemon itself gives reasons.
+ */
+function isBroken({ code, details }: ClientError): boolean {
+  return (
+    code === Status.CANCELLED ||
+    (code === Status.INTERNAL && details.startsWith("Received RST_STREAM"))
+  );
 }
 
 const codeNames: Readonly<Record<number, string | undefined>> = Status;

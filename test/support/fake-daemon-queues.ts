@@ -1,0 +1,215 @@
+import { randomUUID } from "node:crypto";
+import { type CallContext, Status } from "nice-grpc";
+import {
+  type CancelWaitRequest,
+  type CancelWaitResponse,
+  type CreateQueueRequest,
+  type CreateQueueResponse,
+  type DeepPartial,
+  type DeleteQueueRequest,
+  type DeleteQueueResponse,
+  GetEnd,
+  type GetQueueRequest,
+  type GetQueueResponse,
+  type GetRequest,
+  type GetResponse,
+  type ListQueuesResponse,
+  type PutRequest,
+  type PutResponse,
+  Queue,
+  type QueueServiceImplementation,
+  type ShutdownQueueRequest,
+  type ShutdownQueueResponse,
+  type SubscribeRequest,
+  type SubscribeResponse,
+  type TakeRequest,
+  type TakeResponse,
+} from "../../proto/gen/forkbus/v1/queue.js";
+import { FakeFailure } from "./fake-daemon-failure.js";
+import { until } from "./fake-daemon-until.js";
+
+export class FakeQueue {
+  readonly message: Queue;
+  items: Uint8Array[] = [];
+  shutDown = false;
+  deleted = false;
+
+  constructor(message: Queue) {
+    this.message = message;
+  }
+
+  get texts(): string[] {
+    return this.items.map((item) => Buffer.from(item).toString());
+  }
+}
+
+interface Subscription {
+  readonly queue: FakeQueue;
+  untaken: Uint8Array[];
+  takenTotal: bigint;
+}
+
+/** The queue service over arrays. Waiters look again and again instead of standing in line. */
+export class FakeQueues implements QueueServiceImplementation {
+  readonly queues = new Map<string, FakeQueue>();
+  readonly subscriptions = new Map<string, Subscription>();
+  /** Request ids of puts that were stored. */
+  readonly #stored = new Set<string>();
+  readonly #waiting = new Map<string, { cancelled: boolean }>();
+
+  createQueue({ queue }: CreateQueueRequest): Promise<DeepPartial<CreateQueueResponse>> {
+    const name = queue?.name ?? "";
+    const known = this.queues.get(name);
+    if (known !== undefined) return Promise.resolve({ queue: known.message, created: false });
+    const made = new FakeQueue(Queue.create({ ...queue, uid: randomUUID() }));
+    this.queues.set(name, made);
+    return Promise.resolve({ queue: made.message, created: true });
+  }
+
+  getQueue({ name }: GetQueueRequest): Promise<DeepPartial<GetQueueResponse>> {
+    const { message, items } = this.queue(name);
+    const storedBytes = items.reduce((sum, item) => sum + item.length, 0);
+    const status = { ready: BigInt(items.length), storedBytes: BigInt(storedBytes) };
+    return Promise.resolve({ queue: { ...message, status } });
+  }
+
+  listQueues(): Promise<DeepPartial<ListQueuesResponse>> {
+    return Promise.resolve({ queues: [...this.queues.values()].map(({ message }) => message) });
+  }
+
+  deleteQueue({ name }: DeleteQueueRequest): Promise<DeleteQueueResponse> {
+    const queue = this.queues.get(name);
+    if (queue !== undefined) queue.deleted = true;
+    this.queues.delete(name);
+    return Promise.resolve({});
+  }
+
+  shutdownQueue({
+    name,
+    immediate,
+  }: ShutdownQueueRequest): Promise<DeepPartial<ShutdownQueueResponse>> {
+    const queue = this.queue(name);
+    queue.shutDown = true;
+    if (immediate) queue.items = [];
+    return Promise.resolve({ queue: queue.message });
+  }
+
+  async put(request: PutRequest, context: CallContext): Promise<DeepPartial<PutResponse>> {
+    const queue = this.queue(request.queue);
+    const items = request.frame?.items ?? [];
+    if (this.#stored.has(request.requestId)) return { stored: items.length };
+    const maxItems = Number(queue.message.spec?.maxItems ?? 0n) || Infinity;
+    const outcome = await this.#wait(request, context, () => {
+      if (queue.shutDown) throw shutDown();
+      return queue.items.length + items.length <= maxItems;
+    });
+    if (outcome === "cancelled") {
+      throw new FakeFailure(Status.ABORTED, "WAIT_CANCELLED", "The wait was given up");
+    }
+    if (outcome === "timeout") {
+      throw new FakeFailure(Status.RESOURCE_EXHAUSTED, "QUEUE_FULL", `${request.queue} is full`);
+    }
+    queue.items.push(...items);
+    this.#stored.add(request.requestId);
+    return { stored: items.length };
+  }
+
+  async get(request: GetRequest, context: CallContext): Promise<DeepPartial<GetResponse>> {
+    const queue = this.queue(request.queue);
+    const outcome = await this.#wait(request, context, () => {
+      if (queue.items.length > 0) return true;
+      if (queue.shutDown) throw shutDown();
+      return false;
+    });
+    if (outcome === "cancelled") return { end: GetEnd.CANCELLED };
+    if (outcome === "timeout") return { end: GetEnd.EMPTY };
+    const items = queue.items.splice(0, request.maxItems || 1);
+    return { frame: { items } };
+  }
+
+  async *subscribe(
+    request: SubscribeRequest,
+    { signal }: CallContext,
+  ): AsyncGenerator<DeepPartial<SubscribeResponse>> {
+    const queue = this.queue(request.queue);
+    const subscriptionId = randomUUID();
+    const subscription: Subscription = { queue, untaken: [], takenTotal: 0n };
+    this.subscriptions.set(subscriptionId, subscription);
+    try {
+      yield { subscriptionId };
+      for (;;) {
+        const room = (): number => request.maxUntakenItems - subscription.untaken.length;
+        await until(
+          () => (queue.items.length > 0 ? room() > 0 : queue.shutDown || queue.deleted),
+          undefined,
+          signal,
+        );
+        if (queue.deleted) yield { end: GetEnd.DELETED };
+        const items = queue.items.splice(0, Math.min(room(), request.maxFrameItems));
+        if (items.length === 0) break;
+        subscription.untaken.push(...items);
+        yield { frame: { items } };
+      }
+      await until(() => subscription.untaken.length === 0, undefined, signal);
+      yield { end: GetEnd.SHUT_DOWN };
+    } finally {
+      this.subscriptions.delete(subscriptionId);
+      queue.items.unshift(...subscription.untaken);
+    }
+  }
+
+  take({ subscriptionId, takenTotal }: TakeRequest): Promise<DeepPartial<TakeResponse>> {
+    const subscription = this.subscriptions.get(subscriptionId);
+    if (subscription === undefined) {
+      throw new FakeFailure(Status.NOT_FOUND, "SUBSCRIPTION_NOT_FOUND", "No such subscription");
+    }
+    const more = takenTotal - subscription.takenTotal;
+    if (more > 0n) {
+      subscription.untaken.splice(0, Number(more));
+      subscription.takenTotal = takenTotal;
+    }
+    return Promise.resolve({ takenTotal: subscription.takenTotal });
+  }
+
+  cancelWait({ requestId }: CancelWaitRequest): Promise<DeepPartial<CancelWaitResponse>> {
+    const waiting = this.#waiting.get(requestId);
+    if (waiting !== undefined) waiting.cancelled = true;
+    return Promise.resolve({ found: waiting !== undefined });
+  }
+
+  /** Calls that wait now. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  queue(name: string): FakeQueue {
+    const queue = this.queues.get(name);
+    if (queue === undefined) {
+      throw new FakeFailure(Status.NOT_FOUND, "QUEUE_NOT_FOUND", `No queue ${name}`);
+    }
+    return queue;
+  }
+
+  async #wait(
+    { requestId, waitMs }: { readonly requestId: string; readonly waitMs?: number | undefined },
+    { signal }: CallContext,
+    condition: () => boolean,
+  ): Promise<"met" | "timeout" | "cancelled"> {
+    const waiting = { cancelled: false };
+    this.#waiting.set(requestId, waiting);
+    try {
+      const look = (): "met" | "cancelled" | undefined => {
+        if (condition()) return "met";
+        return waiting.cancelled ? "cancelled" : undefined;
+      };
+      await until(() => look() !== undefined, waitMs, signal);
+      return look() ?? "timeout";
+    } finally {
+      this.#waiting.delete(requestId);
+    }
+  }
+}
+
+function shutDown(): FakeFailure {
+  return new FakeFailure(Status.FAILED_PRECONDITION, "QUEUE_SHUT_DOWN", "The queue is shut down");
+}
