@@ -16,10 +16,10 @@ export interface ItemRun {
 }
 
 /** Below this a buffer may outlive most of its items: copying again would cost more than it frees. */
-const smallBufferBytes = 16 * 1024;
+const SMALL_BUFFER_BYTES = 16 * 1024;
 
 /** So that taking items one by one from a large put does not move the rest again and again. */
-const maxRunItems = 256;
+const MAX_RUN_ITEMS = 256;
 
 /** Copies the items of one put out of the caller's buffers. */
 export function ownPut(
@@ -28,8 +28,8 @@ export function ownPut(
   putAt: number,
 ): readonly ItemRun[] {
   const runs: ItemRun[] = [];
-  for (let start = 0; start < items.length; start += maxRunItems) {
-    runs.push(ownItems(firstSeq + start, items.slice(start, start + maxRunItems), putAt));
+  for (let start = 0; start < items.length; start += MAX_RUN_ITEMS) {
+    runs.push(ownItems(firstSeq + start, items.slice(start, start + MAX_RUN_ITEMS), putAt));
   }
   return runs;
 }
@@ -71,6 +71,6 @@ export function splitRun(run: ItemRun, count: number): [ItemRun, ItemRun] {
 
 /** The same items, copied when most of their buffer belongs to items that have gone. */
 export function compactRun(run: ItemRun): ItemRun {
-  if (run.heldBytes <= smallBufferBytes || run.bytes * 2 > run.heldBytes) return run;
+  if (run.heldBytes <= SMALL_BUFFER_BYTES || run.bytes * 2 > run.heldBytes) return run;
   return ownItems(run.firstSeq, run.items, run.putAt);
 }

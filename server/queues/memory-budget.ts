@@ -1,7 +1,7 @@
 import { DomainError } from "../core/errors.js";
 
 /** What an item costs beside its bytes: its place in a list and the objects that hold it. */
-const itemOverheadBytes = 320;
+const ITEM_OVERHEAD_BYTES = 320;
 
 /**
  * The memory that all queues share, in which waiting puts count as if they were stored. It keeps
@@ -40,5 +40,5 @@ export class MemoryBudget {
 }
 
 function costOf(items: number, bytes: number): number {
-  return bytes + items * itemOverheadBytes;
+  return bytes + items * ITEM_OVERHEAD_BYTES;
 }

@@ -1,4 +1,5 @@
 import { DomainError, invalidField } from "../core/errors.js";
+import { MAX_ITEM_BYTES } from "./frame-limits.js";
 
 /** What a put does when the queue is full: wait for room, or fail at once. */
 export type FullPolicy = "block" | "reject";
@@ -20,18 +21,15 @@ export interface QueueSpecInput {
 }
 
 /** The most that one queue may be allowed to hold, and what it may hold by default. */
-export const queueBytesLimit = 256 * 1024 * 1024;
-
-/** The largest item: what fits in a frame of 1 MiB with its headers. */
-export const maxItemBytes = 1_048_512;
+export const MAX_QUEUE_BYTES = 256 * 1024 * 1024;
 
 /**
  * @throws DomainError invalid-field
  */
 export function parseQueueSpec(input: QueueSpecInput): QueueSpec {
-  const { maxItems, maxBytes = queueBytesLimit, fullPolicy = "block" } = input;
+  const { maxItems, maxBytes = MAX_QUEUE_BYTES, fullPolicy = "block" } = input;
   if (maxItems !== undefined) requireCount("spec.max_items", maxItems, Number.MAX_SAFE_INTEGER);
-  requireCount("spec.max_bytes", maxBytes, queueBytesLimit);
+  requireCount("spec.max_bytes", maxBytes, MAX_QUEUE_BYTES);
   return { maxItems, maxBytes, fullPolicy };
 }
 
@@ -50,7 +48,7 @@ export function differingField(a: QueueSpec, b: QueueSpec): string | undefined {
  */
 export function requireFitting(spec: QueueSpec, items: readonly Uint8Array[]): void {
   if (items.length === 0) throw invalidField("frame.items", "0", "A put needs at least one item");
-  const largest = Math.min(maxItemBytes, spec.maxBytes);
+  const largest = Math.min(MAX_ITEM_BYTES, spec.maxBytes);
   let bytes = 0;
   for (const [index, item] of items.entries()) {
     bytes += item.length;

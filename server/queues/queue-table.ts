@@ -123,6 +123,16 @@ export class QueueTable {
     return this.#budget.usedBytes;
   }
 
+  /** All queues together. Looks at each. */
+  totals(): { readonly count: number; readonly items: number; readonly bytes: number } {
+    let items = 0;
+    for (const { queue } of this.#entries.values()) {
+      const { ready, untaken } = queue.counts();
+      items += ready + untaken;
+    }
+    return { count: this.#entries.size, items, bytes: this.#budget.usedBytes };
+  }
+
   /**
    * Makes a queue, or finds an equal one of that name.
    *

@@ -2,7 +2,7 @@ import { type Clock } from "../core/clock.js";
 import { type PartyId } from "./queue-effect.js";
 
 /** Timers of runtimes count in 32 bits; a longer sleep would end at once. */
-const longestSleepMs = 2 ** 31 - 1;
+const LONGEST_SLEEP_MS = 2 ** 31 - 1;
 
 /** One timer for each wait that has an end. */
 export class WaitTimers {
@@ -33,8 +33,8 @@ export class WaitTimers {
 
   async #run(party: PartyId, afterMs: number, signal: AbortSignal): Promise<void> {
     try {
-      for (let leftMs = afterMs; leftMs > 0; leftMs -= longestSleepMs) {
-        await this.#clock.sleep(Math.min(leftMs, longestSleepMs), signal);
+      for (let leftMs = afterMs; leftMs > 0; leftMs -= LONGEST_SLEEP_MS) {
+        await this.#clock.sleep(Math.min(leftMs, LONGEST_SLEEP_MS), signal);
       }
     } catch (error) {
       if (signal.aborted) return;

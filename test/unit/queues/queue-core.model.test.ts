@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { QueueCore } from "../../../server/queues/queue-core.js";
 import { type PartyId, type QueueEffect } from "../../../server/queues/queue-effect.js";
+import { type QueueSpec } from "../../../server/queues/queue-spec.js";
 import { type Outcome, QueueModel } from "./queue-model.js";
 
 type Action =
@@ -75,7 +76,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   },
 );
 
-const spec = fc.record({
+const spec: fc.Arbitrary<QueueSpec> = fc.record({
   maxItems: fc.constantFrom(5, 6, 12, undefined),
   maxBytes: fc.constantFrom(20, 24, 1000),
   fullPolicy: fc.constantFrom("block", "block", "reject"),
@@ -91,7 +92,7 @@ class SideBySide {
   #now = 0;
   #freedItems = 0;
 
-  constructor(queueSpec: fc.TypeOf<typeof spec>) {
+  constructor(queueSpec: QueueSpec) {
     this.core = new QueueCore(queueSpec);
     this.model = new QueueModel(queueSpec);
   }

@@ -1,0 +1,186 @@
+import { createHash } from "node:crypto";
+import * as proto from "../../proto/gen/forkbus/v1/queue.js";
+import { principalName } from "../auth/principal.js";
+import { parseLabels } from "../core/labels.js";
+import { parseName, parseNamePrefix, parseRequestId } from "../core/names.js";
+import { type QueueTable } from "../queues/queue-table.js";
+import { type CallContext } from "./call-context.js";
+import {
+  fromEnd,
+  fromFrame,
+  fromQueue,
+  toGetLimits,
+  toItems,
+  toQueueSpec,
+  toSubscriberOptions,
+  toTakenTotal,
+} from "./convert/queue.js";
+import { decodePageToken, encodePageToken, pageSize } from "./page-token.js";
+import { type Handlers } from "./service-shape.js";
+
+/** Requests to calls of the queue table, and back: no decisions here. */
+export class QueueService implements Handlers<typeof proto.QueueServiceDefinition> {
+  readonly #queues: QueueTable;
+
+  constructor(queues: QueueTable) {
+    this.#queues = queues;
+  }
+
+  readonly createQueue = async (
+    { queue }: proto.CreateQueueRequest,
+    { principal }: CallContext,
+  ): Promise<proto.CreateQueueResponse> => {
+    const name = queue?.name ?? "";
+    const { queue: view, created } = this.#queues.create({
+      name: name === "" ? undefined : parseName("queue.name", name),
+      owner: principalName(principal),
+      labels: parseLabels("queue.labels", Object.entries(queue?.labels ?? {})),
+      spec: toQueueSpec(queue?.spec),
+    });
+    return Promise.resolve({ queue: fromQueue(view), created });
+  };
+
+  readonly getQueue = async ({ name }: proto.GetQueueRequest): Promise<proto.GetQueueResponse> => {
+    const view = this.#queues.view(parseName("name", name));
+    return Promise.resolve({ queue: fromQueue(view) });
+  };
+
+  readonly listQueues = async (
+    request: proto.ListQueuesRequest,
+  ): Promise<proto.ListQueuesResponse> => {
+    const prefix = parseNamePrefix("name_prefix", request.namePrefix);
+    const labels = parseLabels("labels", Object.entries(request.labels));
+    const filter = ["queues", prefix, [...labels]];
+    const { queues, next } = this.#queues.list({
+      prefix,
+      labels,
+      after: decodePageToken(filter, request.pageToken),
+      pageSize: pageSize(request.pageSize),
+    });
+    const nextPageToken = encodePageToken(filter, next ?? null);
+    return Promise.resolve({ queues: queues.map(fromQueue), nextPageToken });
+  };
+
+  readonly deleteQueue = async (
+    request: proto.DeleteQueueRequest,
+  ): Promise<proto.DeleteQueueResponse> => {
+    this.#queues.delete(parseName("name", request.name), {
+      uid: request.uid === "" ? undefined : request.uid,
+      onlyIfEmpty: request.onlyIfEmpty,
+    });
+    return Promise.resolve({});
+  };
+
+  readonly shutdownQueue = async ({
+    name,
+    immediate,
+  }: proto.ShutdownQueueRequest): Promise<proto.ShutdownQueueResponse> => {
+    const view = this.#queues.shutdown(parseName("name", name), immediate);
+    return Promise.resolve({ queue: fromQueue(view) });
+  };
+
+  readonly put = async (
+    request: proto.PutRequest,
+    { principal, signal }: CallContext,
+  ): Promise<proto.PutResponse> => {
+    const items = toItems(request.frame);
+    const id = toRequestId(request.requestId);
+    const firstSeq = await this.#queues.put({
+      queue: parseName("queue", request.queue),
+      caller: principalName(principal),
+      items,
+      waitMs: request.waitMs,
+      request: id === undefined ? undefined : { id, digest: digestOf(items) },
+      signal,
+    });
+    return { stored: items.length, firstSeq: BigInt(firstSeq) };
+  };
+
+  readonly get = async (
+    request: proto.GetRequest,
+    context: CallContext,
+  ): Promise<proto.GetResponse> => {
+    const outcome = await this.#queues.get({
+      queue: parseName("queue", request.queue),
+      caller: principalName(context.principal),
+      limits: toGetLimits(request),
+      waitMs: request.waitMs,
+      requestId: toRequestId(request.requestId),
+      signal: context.signal,
+    });
+    if (outcome.kind === "none") {
+      const backlog = BigInt(outcome.backlog);
+      return { end: fromEnd(outcome.end), backlog, frame: undefined };
+    }
+    const { frame } = outcome;
+    // Whoever is no longer there gets nothing; whoever is there has got it once it is answered.
+    if (context.signal.aborted) outcome.putBack();
+    else outcome.taken();
+    const backlog = BigInt(frame.backlog);
+    return { end: proto.GetEnd.UNSPECIFIED, backlog, frame: fromFrame(frame) };
+  };
+
+  readonly subscribe = (
+    request: proto.SubscribeRequest,
+    context: CallContext,
+  ): AsyncIterable<proto.SubscribeResponse> => this.#frames(request, context);
+
+  readonly take = async (
+    request: proto.TakeRequest,
+    { principal }: CallContext,
+  ): Promise<proto.TakeResponse> => {
+    const caller = principalName(principal);
+    const total = toTakenTotal(request.takenTotal);
+    const taken = this.#queues.take(caller, request.subscriptionId, total);
+    return Promise.resolve({ takenTotal: BigInt(taken) });
+  };
+
+  readonly cancelWait = async (
+    { requestId }: proto.CancelWaitRequest,
+    { principal }: CallContext,
+  ): Promise<proto.CancelWaitResponse> => {
+    const id = parseRequestId("request_id", requestId);
+    return Promise.resolve({ found: this.#queues.cancelWait(principalName(principal), id) });
+  };
+
+  async *#frames(
+    request: proto.SubscribeRequest,
+    { principal, signal }: CallContext,
+  ): AsyncGenerator<proto.SubscribeResponse, void> {
+    const queue = parseName("queue", request.queue);
+    const caller = principalName(principal);
+    using open = this.#queues.subscribe(queue, caller, toSubscriberOptions(request));
+    const { id, subscription } = open;
+    yield { ...noFrame, subscriptionId: id };
+    for (;;) {
+      const step = await subscription.next(signal);
+      if (step.kind === "end") {
+        yield { ...noFrame, end: fromEnd(step.end) };
+        return;
+      }
+      // Cancelled since it came: closing gives it back.
+      if (signal.aborted) return;
+      if (!request.reportTaken) subscription.takeAll();
+      const { frame } = step;
+      yield { ...noFrame, backlog: BigInt(frame.backlog), frame: fromFrame(frame) };
+    }
+  }
+}
+
+const noFrame = {
+  end: proto.GetEnd.UNSPECIFIED,
+  backlog: 0n,
+  subscriptionId: "",
+  frame: undefined,
+} as const satisfies proto.SubscribeResponse;
+
+function toRequestId(id: string): string | undefined {
+  return id === "" ? undefined : parseRequestId("request_id", id);
+}
+
+/** Tells items apart by their bytes and by where each ends. */
+function digestOf(items: readonly Uint8Array[]): string {
+  const hash = createHash("sha256");
+  for (const item of items) hash.update(`${item.length}:`).update(item);
+  return hash.digest("base64url");
+}

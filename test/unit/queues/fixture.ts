@@ -1,0 +1,103 @@
+import { MemoryBudget } from "../../../server/queues/memory-budget.js";
+import { QueueTable, type QueueTableOptions } from "../../../server/queues/queue-table.js";
+import { parseQueueSpec, type QueueSpecInput } from "../../../server/queues/queue-spec.js";
+import { type Delivery, type GetOutcome, Queue } from "../../../server/queues/queue.js";
+import { ManualClock } from "../../support/manual-clock.js";
+
+export const anything = { items: 1000, bytes: 1_000_000 };
+
+export function bytes(...texts: readonly string[]): readonly Uint8Array[] {
+  return texts.map((text) => new TextEncoder().encode(text));
+}
+
+export function texts(items: readonly Uint8Array[]): readonly string[] {
+  return items.map((item) => new TextDecoder().decode(item));
+}
+
+/** The texts of a get that has items; taken. */
+export function take(outcome: GetOutcome): readonly string[] {
+  const delivery = requireDelivery(outcome);
+  delivery.taken();
+  return texts(delivery.frame.items);
+}
+
+export function requireDelivery(outcome: GetOutcome): Delivery {
+  if (outcome.kind === "none") throw new Error(`A get ended with ${outcome.end}`);
+  return outcome;
+}
+
+/** A manual clock whose wall time goes with it. */
+function aClock() {
+  const manual = new ManualClock();
+  return {
+    now: () => manual.now(),
+    wallTime: () => 1_700_000_000_000 + manual.now(),
+    sleep: (ms: number, signal?: AbortSignal) => manual.sleep(ms, signal),
+    advance: (ms: number) => manual.advance(ms),
+  };
+}
+
+export function aQueue(spec: QueueSpecInput = {}) {
+  const clock = aClock();
+  const budget = new MemoryBudget(1_000_000);
+  const onStateChange = (): void => undefined;
+  const queue = new Queue("q", parseQueueSpec(spec), { clock, budget, onStateChange });
+  return { clock, budget, queue };
+}
+
+export function aTable(options: Omit<Partial<QueueTableOptions>, "clock"> = {}) {
+  const clock = aClock();
+  let uids = 0;
+  let revision = 0n;
+  const table = new QueueTable({
+    clock,
+    newUid: () => `uid-${++uids}`,
+    nextRevision: () => ++revision,
+    ...options,
+  });
+  const create = (name: string, spec: QueueSpecInput = {}) =>
+    table.create({ name, owner: "uid:1", labels: new Map(), spec: parseQueueSpec(spec) });
+  const put = (
+    queue: string,
+    items: readonly Uint8Array[],
+    more: {
+      id?: string;
+      digest?: string;
+      waitMs?: number;
+      signal?: AbortSignal;
+      caller?: string;
+    } = {},
+  ) =>
+    table.put({
+      queue,
+      items,
+      caller: more.caller ?? "uid:1",
+      waitMs: more.waitMs,
+      signal: more.signal,
+      request: more.id === undefined ? undefined : { id: more.id, digest: more.digest ?? "d" },
+    });
+  const get = (
+    queue: string,
+    more: { id?: string; waitMs?: number; signal?: AbortSignal; caller?: string } = {},
+  ) =>
+    table.get({
+      queue,
+      caller: more.caller ?? "uid:1",
+      limits: anything,
+      waitMs: more.waitMs,
+      signal: more.signal,
+      requestId: more.id,
+    });
+  return { clock, table, create, put, get };
+}
+
+/** Whether a promise is still open after everything that is due has run. */
+export async function isPending(promise: Promise<unknown>): Promise<boolean> {
+  let settled = false;
+  const note = (): void => {
+    settled = true;
+  };
+  promise.then(note, note);
+  await new Promise((resolve) => setImmediate(resolve));
+  return !settled;
+}

@@ -1,0 +1,293 @@
+import assert from "node:assert/strict";
+import { DomainError } from "../../../server/core/errors.js";
+import { anything, aQueue, bytes, isPending, requireDelivery, take, texts } from "./fixture.js";
+
+const code = (expected: string) => (error: unknown) =>
+  error instanceof DomainError && error.code === expected;
+
+describe("a queue", () => {
+  it("gives items in the order in which they were put, whatever the batches", async () => {
+    const { queue } = aQueue();
+    assert.equal(await queue.put(bytes("a", "b", "c")), 1);
+    assert.equal(await queue.put(bytes("d")), 4);
+    assert.deepEqual(take(await queue.get({ items: 2, bytes: 100 })), ["a", "b"]);
+    assert.deepEqual(take(await queue.get(anything)), ["c", "d"]);
+  });
+
+  it("keeps a copy, so that the putter may reuse its buffer", async () => {
+    const { queue } = aQueue();
+    const items = bytes("before");
+    await queue.put(items);
+    items[0]?.fill(0);
+    assert.deepEqual(take(await queue.get(anything)), ["before"]);
+  });
+
+  it("waits for the first item, and no longer than asked", async () => {
+    const { queue, clock } = aQueue();
+    const patient = queue.get(anything, { waitMs: 1000 });
+    const hasty = await queue.get(anything, { waitMs: 0 });
+    assert.deepEqual(hasty, { kind: "none", end: "empty", backlog: 0 });
+    await clock.advance(999);
+    assert.ok(await isPending(patient));
+    await clock.advance(1);
+    assert.deepEqual(await patient, { kind: "none", end: "empty", backlog: 0 });
+    assert.equal(queue.armedTimers, 0);
+  });
+
+  it("waits longer than a timer of 32 bits can", async () => {
+    const { queue, clock } = aQueue();
+    const patient = queue.get(anything, { waitMs: 2 ** 32 - 1 });
+    await clock.advance(2 ** 31 - 1);
+    assert.ok(await isPending(patient));
+    await clock.advance(2 ** 31 - 1);
+    assert.ok(await isPending(patient));
+    await clock.advance(1);
+    assert.deepEqual(await patient, { kind: "none", end: "empty", backlog: 0 });
+  });
+
+  it("stores nothing of a put whose wait has run out, and gives its memory back", async () => {
+    const { queue, clock, budget } = aQueue({ maxItems: 2 });
+    await queue.put(bytes("a"));
+    const used = budget.usedBytes;
+    const late = assert.rejects(queue.put(bytes("b", "c"), { waitMs: 10 }), code("queue-full"));
+    assert.ok(budget.usedBytes > used, "a waiting put counts");
+    await clock.advance(10);
+    await late;
+    assert.equal(budget.usedBytes, used);
+    assert.deepEqual(take(await queue.get(anything)), ["a"]);
+    assert.equal(budget.usedBytes, 0);
+  });
+
+  it("lets nobody overtake a put that waits", async () => {
+    const { queue } = aQueue({ maxItems: 2 });
+    await queue.put(bytes("a"));
+    const large = queue.put(bytes("b", "c"));
+    await assert.rejects(queue.put(bytes("d"), { waitMs: 0 }), code("queue-full"));
+    const small = queue.put(bytes("d"));
+    assert.deepEqual(take(await queue.get(anything)), ["a"]);
+    assert.equal(await large, 2);
+    assert.deepEqual(take(await queue.get({ items: 1, bytes: 100 })), ["b"]);
+    assert.equal(await small, 4);
+  });
+
+  it("gives way to the next when a waiting put gives up", async () => {
+    const { queue } = aQueue({ maxItems: 2 });
+    await queue.put(bytes("a"));
+    const leaving = new AbortController();
+    const large = queue.put(bytes("b", "c"), { signal: leaving.signal });
+    const small = queue.put(bytes("d"));
+    leaving.abort(new Error("gone"));
+    await assert.rejects(large, /gone/);
+    assert.equal(await small, 2);
+  });
+
+  it("refuses a full queue at once when its policy is to reject", async () => {
+    const { queue } = aQueue({ maxItems: 1, fullPolicy: "reject" });
+    await queue.put(bytes("a"));
+    await assert.rejects(queue.put(bytes("b"), { waitMs: 1000 }), code("queue-full"));
+  });
+
+  it("refuses what it could never hold, without waiting", async () => {
+    const { queue, budget } = aQueue({ maxItems: 2, maxBytes: 10 });
+    await assert.rejects(queue.put([]), code("invalid-field"));
+    await assert.rejects(queue.put(bytes("a", "b", "c")), code("invalid-field"));
+    await assert.rejects(queue.put(bytes("123456", "123456")), code("invalid-field"));
+    await assert.rejects(queue.put(bytes("12345678901")), code("item-too-large"));
+    assert.equal(budget.usedBytes, 0);
+  });
+
+  it("loses no item of a get that was cancelled, before or after the item came", async () => {
+    const { queue } = aQueue();
+    const leaving = new AbortController();
+    const waiting = queue.get(anything, { signal: leaving.signal });
+    leaving.abort(new Error("gone"));
+    await assert.rejects(waiting, /gone/);
+    await queue.put(bytes("a", "b"));
+    requireDelivery(await queue.get({ items: 1, bytes: 100 })).putBack();
+    const delivery = requireDelivery(await queue.get(anything));
+    assert.deepEqual(texts(delivery.frame.items), ["a", "b"]);
+    delivery.taken();
+    delivery.putBack();
+    assert.equal(queue.counts().ready, 0, "what is taken cannot be put back");
+  });
+
+  it("makes room only when items are taken", async () => {
+    const { queue } = aQueue({ maxItems: 1 });
+    await queue.put(bytes("a"));
+    const delivery = requireDelivery(await queue.get(anything));
+    const next = queue.put(bytes("b"));
+    assert.ok(await isPending(next));
+    delivery.taken();
+    assert.equal(await next, 2);
+  });
+
+  it("ends early where the sequence has a gap", async () => {
+    const { queue } = aQueue();
+    await queue.put(bytes("a", "b", "c"));
+    const first = requireDelivery(await queue.get({ items: 1, bytes: 9 }));
+    const second = requireDelivery(await queue.get({ items: 1, bytes: 9 }));
+    first.putBack();
+    assert.deepEqual(take(await queue.get(anything)), ["a"]);
+    second.putBack();
+    assert.deepEqual(take(await queue.get(anything)), ["b", "c"]);
+  });
+
+  it("fits every delivery in one frame of a megabyte, and the largest item too", async () => {
+    const { queue } = aQueue();
+    const large = new Uint8Array(1_048_512);
+    const half = new Uint8Array(524_288);
+    const { put } = { put: queue.put.bind(queue) };
+    const roomy = aQueue().queue;
+    await assert.rejects(put([new Uint8Array(1_048_513)]), code("item-too-large"));
+    await assert.rejects(put([large]), code("host-exhausted"));
+    await roomy.put([half]);
+    await assert.rejects(roomy.put([half]), code("host-exhausted"));
+    assert.equal(requireDelivery(await roomy.get({ items: 9, bytes: 1 })).frame.items.length, 1);
+  });
+
+  describe("shut down", () => {
+    it("gracefully gives what is there, refuses puts, and then ends", async () => {
+      const { queue } = aQueue({ maxItems: 1 });
+      await queue.put(bytes("a"));
+      const waiting = assert.rejects(queue.put(bytes("b")), code("queue-shut-down"));
+      queue.shutdown(false);
+      await waiting;
+      assert.equal(queue.counts().state, "draining");
+      assert.deepEqual(take(await queue.get(anything)), ["a"]);
+      assert.equal(queue.counts().state, "shut-down");
+      await assert.rejects(queue.get(anything), code("queue-shut-down"));
+    });
+
+    it("lets getters wait for items that may still come back", async () => {
+      const { queue } = aQueue();
+      await queue.put(bytes("a"));
+      const delivery = requireDelivery(await queue.get(anything));
+      queue.shutdown(false);
+      const waiting = queue.get(anything);
+      assert.ok(await isPending(waiting));
+      delivery.putBack();
+      assert.deepEqual(take(await waiting), ["a"]);
+    });
+
+    it("immediately drops all there is, also what was not taken, and wakes everyone", async () => {
+      const { queue, budget } = aQueue();
+      const subscription = queue.subscribe({
+        limits: anything,
+        maxUntaken: 2,
+        totalLimit: Infinity,
+      });
+      await queue.put(bytes("a", "b", "c"));
+      await subscription.next();
+      queue.shutdown(false);
+      queue.shutdown(true);
+      assert.deepEqual(await subscription.next(), { kind: "end", end: "shut-down" });
+      assert.equal(subscription.take(2), undefined);
+      const { put, dropped, state } = queue.counts();
+      assert.deepEqual({ put, dropped, state }, { put: 3, dropped: 3, state: "shut-down" });
+      assert.equal(budget.usedBytes, 0);
+    });
+  });
+
+  it("wakes everyone when it is deleted, and leaves no timer", async () => {
+    const { queue, budget } = aQueue({ maxItems: 1 });
+    const waitingGet = assert.rejects(queue.get(anything, { waitMs: 50 }), code("queue-deleted"));
+    const subscription = queue.subscribe({ limits: anything, maxUntaken: 1, totalLimit: Infinity });
+    const step = subscription.next();
+    queue.close("deleted");
+    await waitingGet;
+    assert.deepEqual(await step, { kind: "end", end: "deleted" });
+    await assert.rejects(queue.put(bytes("a")), code("queue-deleted"));
+    assert.equal(queue.armedTimers, 0);
+    assert.equal(budget.usedBytes, 0);
+  });
+});
+
+describe("a subscription", () => {
+  it("is sent no more than it may hold untaken, and goes on when it takes", async () => {
+    const { queue } = aQueue();
+    const subscription = queue.subscribe({
+      limits: { items: 2, bytes: 100 },
+      maxUntaken: 3,
+      totalLimit: Infinity,
+    });
+    await queue.put(bytes("a", "b", "c", "d", "e"));
+    const seen: string[] = [];
+    const next = async (): Promise<void> => {
+      const step = await subscription.next();
+      if (step.kind === "frame") seen.push(texts(step.frame.items).join(""));
+    };
+    await next();
+    await next();
+    assert.deepEqual(seen, ["ab", "c"]);
+    const third = next();
+    assert.ok(await isPending(third));
+    assert.equal(subscription.take(1), 1);
+    await third;
+    assert.deepEqual(seen, ["ab", "c", "d"]);
+    assert.equal(queue.counts().untaken, 3);
+  });
+
+  it("gives back what was untaken, in its old place", async () => {
+    const { queue } = aQueue();
+    await queue.put(bytes("a", "b", "c", "d"));
+    const options = { limits: { items: 2, bytes: 9 }, maxUntaken: 2, totalLimit: Infinity };
+    const one = queue.subscribe(options);
+    const other = queue.subscribe(options);
+    await one.next();
+    await other.next();
+    one.take(1);
+    one[Symbol.dispose]();
+    other[Symbol.dispose]();
+    assert.deepEqual(take(await queue.get(anything)), ["b", "c", "d"]);
+  });
+
+  it("refuses to take more than was sent, and takes nothing twice", async () => {
+    const { queue } = aQueue();
+    await queue.put(bytes("a", "b"));
+    using subscription = queue.subscribe({ limits: anything, maxUntaken: 9, totalLimit: Infinity });
+    await subscription.next();
+    assert.throws(() => subscription.take(3), code("invalid-field"));
+    assert.equal(subscription.take(2), 2);
+    assert.equal(subscription.take(1), 2);
+    assert.equal(queue.counts().acked, 2);
+  });
+
+  it("ends when its limit has been taken, and answers the last take again", async () => {
+    const { queue } = aQueue();
+    await queue.put(bytes("a", "b", "c"));
+    const subscription = queue.subscribe({ limits: anything, maxUntaken: 9, totalLimit: 2 });
+    await subscription.next();
+    const end = subscription.next();
+    assert.ok(await isPending(end));
+    assert.equal(subscription.take(2), 2);
+    assert.deepEqual(await end, { kind: "end", end: "limit" });
+    assert.equal(subscription.take(2), 2);
+    assert.deepEqual(take(await queue.get(anything)), ["c"]);
+  });
+
+  it("loses nothing when it is cancelled while it waits", async () => {
+    const { queue } = aQueue();
+    const subscription = queue.subscribe({ limits: anything, maxUntaken: 9, totalLimit: Infinity });
+    const leaving = new AbortController();
+    const step = subscription.next(leaving.signal);
+    leaving.abort(new Error("gone"));
+    await assert.rejects(step, /gone/);
+    await queue.put(bytes("a"));
+    subscription[Symbol.dispose]();
+    assert.deepEqual(take(await queue.get(anything)), ["a"]);
+    assert.equal(queue.counts().consumers, 0);
+  });
+
+  it("takes turns with others", async () => {
+    const { queue } = aQueue();
+    const options = { limits: { items: 1, bytes: 9 }, maxUntaken: 9, totalLimit: Infinity };
+    const both = [queue.subscribe(options), queue.subscribe(options)];
+    await queue.put(bytes("a", "b", "c", "d"));
+    const got: string[] = [];
+    for (const index of [0, 1, 0, 1]) {
+      const step = await both[index]?.next();
+      if (step?.kind === "frame") got.push(texts(step.frame.items).join(""));
+    }
+    assert.deepEqual(got, ["a", "b", "c", "d"]);
+  });
+});
