@@ -92,6 +92,21 @@ describe("a keyed store on a failing disk", () => {
     assert.ok(storage.afterDeath().has("reserve"));
   });
 
+  it("leaves no rejected change behind a shorter one, though the whole group had reached the file", async () => {
+    const storage = new FaultyStorage();
+    await using store = await openStore(storage, { segmentBytes: 10_000, reserveBytes: 0 });
+    await store.put("a", Buffer.from("1"));
+    const failing = storage.calls.length;
+    storage.plan = ({ index, sizeBytes }) =>
+      index === failing ? { kind: "fail", code: "EIO", written: sizeBytes } : undefined;
+    const group = [store.put("b", Buffer.from("2")), store.put("c", Buffer.from("3"))];
+    const results = await Promise.allSettled(group);
+    assert.deepEqual(new Set(results.map(({ status }) => status)), new Set(["rejected"]));
+    await store.put("d", Buffer.from("4"));
+    await using again = await openStore(new FaultyStorage(storage.afterDeath()));
+    assert.deepEqual(contents(again.entries), { a: "1", d: "4" });
+  });
+
   it("never pretends that a failed sync was mended until a snapshot replaced the segment", async () => {
     const storage = new FaultyStorage();
     let broken = true;
