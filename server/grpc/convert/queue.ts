@@ -52,7 +52,7 @@ export function toGetLimits(request: proto.GetRequest): FrameLimits {
 }
 
 export function toSubscriberOptions(request: proto.SubscribeRequest): SubscriberOptions {
-  const items = toCount("max_frame_items", request.MAX_FRAME_ITEMS, defaultFrameItems);
+  const items = toCount("max_frame_items", request.maxFrameItems, defaultFrameItems);
   const untaken = toCount("max_untaken_items", request.maxUntakenItems, defaultUntakenItems);
   return {
     limits: { items, bytes: MAX_FRAME_BYTES },
