@@ -118,8 +118,12 @@ async function readOffsets(
   return { epoch: Number(match?.[1] ?? 0), begin: Number(match?.[2] ?? 0) };
 }
 
-function openIfThere(path: string): Promise<FileHandle | undefined> {
-  return open(path, "r").catch((error: unknown) => { absent(error, undefined); });
+async function openIfThere(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, "r");
+  } catch (error) {
+    return absent<FileHandle | undefined>(error, undefined);
+  }
 }
 
 function absent<T>(error: unknown, value: T): T {

@@ -26,16 +26,12 @@ const PROTOCOL_VERSION = 1;
 
 /** Speaks the keeper protocol over whatever connection there is at the moment. */
 export class KeeperClient implements Keeper {
-  readonly #events: KeeperEvents;
   /** Null until a keeper has said who it is. */
   #connection: KeeperConnection | null = null;
   #welcome: KeeperWelcome | null = null;
+  #events: KeeperEvents | null = null;
   /** Notices that came right behind the list, in the same read. */
   #early: Frame[] = [];
-
-  constructor(events: KeeperEvents) {
-    this.#events = events;
-  }
 
   /** Of the keeper that is connected now, or was last. */
   get welcome(): KeeperWelcome | null {
@@ -47,14 +43,15 @@ export class KeeperClient implements Keeper {
   }
 
   /** Greets the keeper, learns about every worker, and from then on tells the events. */
-  async begin(connection: KeeperConnection): Promise<KeeperWelcome> {
+  async begin(connection: KeeperConnection, events: KeeperEvents): Promise<KeeperWelcome> {
     this.#early = [];
     const welcome = await greet(connection);
     const workers = await connection.request(FrameType.list, []);
     this.#welcome = welcome;
     this.#connection = connection;
+    this.#events = events;
     const kept = workers.map((frame) => decodeKeptWorker(frame, welcome.identity));
-    this.#events.connected(welcome.identity, kept);
+    events.connected(welcome.identity, kept);
     for (const frame of this.#early.splice(0)) this.notice(frame);
     return welcome;
   }
@@ -63,32 +60,33 @@ export class KeeperClient implements Keeper {
   end(): void {
     if (this.#connection === null) return;
     this.#connection = null;
-    this.#events.disconnected();
+    this.#events?.disconnected();
   }
 
   /** A frame that nobody asked for. The keeper sends none before the list. */
   notice(frame: Frame): void {
     const identity = this.#welcome?.identity;
-    if (this.#connection === null || identity === undefined) {
+    const events = this.#events;
+    if (this.#connection === null || identity === undefined || events === null) {
       this.#early.push(frame);
       return;
     }
     const uid = decodeUid(frame);
     switch (frame.type) {
       case FrameType.spawned:
-        this.#events.spawned(uid, decodeWorker(frame, identity));
+        events.spawned(uid, decodeWorker(frame, identity));
         return;
       case FrameType.spawnFailed:
-        this.#events.spawnFailed(uid, decodeSpawnFailure(frame));
+        events.spawnFailed(uid, decodeSpawnFailure(frame));
         return;
       case FrameType.exited:
-        this.#events.exited(uid, decodeEnd(frame));
+        events.exited(uid, decodeEnd(frame));
         return;
       case FrameType.treeGone:
-        this.#events.treeGone(uid);
+        events.treeGone(uid);
         return;
       case FrameType.stdinReady:
-        this.#events.stdinReady(uid);
+        events.stdinReady(uid);
         return;
       default:
         // A later keeper may tell more than this daemon asks for.

@@ -1,5 +1,6 @@
 import { type Clock } from "../../core/clock.js";
 import { type Logger } from "../../observability/logger.js";
+import { type KeeperEvents } from "../../processes/keeper.js";
 import { KeeperConnection } from "./keeper-connection.js";
 import { type KeeperClient } from "./keeper-client.js";
 import { type KeeperWelcome } from "./keeper-decode.js";
@@ -10,41 +11,32 @@ const LONGEST_PAUSE_MS = 1000;
 /** How long a keeper that was started may take until it answers. */
 const START_PATIENCE_MS = 5000;
 
+export interface KeeperLinkParts {
+  readonly program: KeeperProgram;
+  readonly client: KeeperClient;
+  /** Told what the keeper tells. */
+  readonly events: KeeperEvents;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
 /**
  * Keeps a connection to the keeper for as long as it lives: finds the one that is there, or starts
  * one, and begins again when it is lost.
  */
 export class KeeperLink implements AsyncDisposable {
-  readonly #program: KeeperProgram;
-  readonly #client: KeeperClient;
-  readonly #clock: Clock;
-  readonly #log: Logger;
+  readonly #parts: KeeperLinkParts;
   readonly #stop = new AbortController();
   readonly #loop: Promise<void>;
 
-  private constructor(
-    program: KeeperProgram,
-    client: KeeperClient,
-    clock: Clock,
-    log: Logger,
-    first: KeeperConnection,
-  ) {
-    this.#program = program;
-    this.#client = client;
-    this.#clock = clock;
-    this.#log = log;
+  private constructor(parts: KeeperLinkParts, first: KeeperConnection) {
+    this.#parts = parts;
     this.#loop = this.#run(first);
   }
 
   /** Resolves when the keeper has told of its workers. Rejects when none can be found or started. */
-  static async start(
-    program: KeeperProgram,
-    client: KeeperClient,
-    clock: Clock,
-    log: Logger,
-  ): Promise<KeeperLink> {
-    const connection = await reach(program, client, clock, log, new AbortController().signal);
-    return new KeeperLink(program, client, clock, log, connection);
+  static async start(parts: KeeperLinkParts): Promise<KeeperLink> {
+    return new KeeperLink(parts, await reach(parts, new AbortController().signal));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -54,6 +46,7 @@ export class KeeperLink implements AsyncDisposable {
 
   async #run(first: KeeperConnection): Promise<void> {
     const { signal } = this.#stop;
+    const { client, clock, log } = this.#parts;
     const stopping = (): boolean => signal.aborted;
     let connection: KeeperConnection | null = first;
     let pauseMs = FIRST_PAUSE_MS;
@@ -62,31 +55,26 @@ export class KeeperLink implements AsyncDisposable {
         pauseMs = FIRST_PAUSE_MS;
         const reason = await closedOrStopped(connection, signal);
         connection.destroy();
-        this.#client.end();
+        client.end();
         if (stopping()) return;
-        this.#log.warn("keeper connection lost", { reason: reason?.message });
+        log.warn("keeper connection lost", { reason: reason?.message });
       }
       try {
-        connection = await reach(this.#program, this.#client, this.#clock, this.#log, signal);
+        connection = await reach(this.#parts, signal);
       } catch (error) {
         if (stopping()) return;
         connection = null;
-        this.#log.error("keeper cannot be reached", { error });
-        await this.#clock.sleep(pauseMs, signal).catch(() => undefined);
+        log.error("keeper cannot be reached", { error });
+        await clock.sleep(pauseMs, signal).catch(() => undefined);
         pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
       }
     }
   }
 }
 
-async function reach(
-  program: KeeperProgram,
-  client: KeeperClient,
-  clock: Clock,
-  log: Logger,
-  signal: AbortSignal,
-): Promise<KeeperConnection> {
-  const found = await attempt(program, client);
+async function reach(parts: KeeperLinkParts, signal: AbortSignal): Promise<KeeperConnection> {
+  const { program, clock, log } = parts;
+  const found = await attempt(parts);
   if (found !== undefined) {
     logConnected(log, "keeper found", found.welcome);
     return found.connection;
@@ -95,7 +83,7 @@ async function reach(
   const deadlineMs = clock.now() + START_PATIENCE_MS;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, 100)) {
     await clock.sleep(pauseMs, signal);
-    const started = await attempt(program, client);
+    const started = await attempt(parts);
     if (started !== undefined) {
       logConnected(log, "keeper started", started.welcome);
       return started.connection;
@@ -109,10 +97,11 @@ async function reach(
 }
 
 /** Undefined when nobody listens. */
-async function attempt(
-  program: KeeperProgram,
-  client: KeeperClient,
-): Promise<{ connection: KeeperConnection; welcome: KeeperWelcome } | undefined> {
+async function attempt({
+  program,
+  client,
+  events,
+}: KeeperLinkParts): Promise<{ connection: KeeperConnection; welcome: KeeperWelcome } | undefined> {
   let connection: KeeperConnection;
   try {
     connection = await KeeperConnection.open(program.socketPath, (frame) => {
@@ -123,7 +112,7 @@ async function attempt(
     throw error;
   }
   try {
-    return { connection, welcome: await client.begin(connection) };
+    return { connection, welcome: await client.begin(connection, events) };
   } catch (error) {
     connection.destroy();
     throw error;

@@ -1,0 +1,45 @@
+import { type CpuSet } from "../cpus/cpu-set.js";
+import { type LogLevel } from "../observability/winston-logger.js";
+
+/** Everything that an operator decides, validated. */
+export interface Config {
+  /** Holds all that outlives the daemon. */
+  readonly stateDir: string;
+  readonly listen: readonly ListenAddress[];
+  readonly log: { readonly format: "human" | "json"; readonly level: LogLevel };
+  readonly retention: { readonly maxRecords: number; readonly maxAgeMs: number };
+  /** CPUs that workers may be placed on; null: all that the kernel lets us use. */
+  readonly cpus: CpuSet | null;
+  readonly keeper: KeeperConfig;
+  /** How long calls under way may take when the daemon stops. */
+  readonly stopGraceMs: number;
+}
+
+export interface KeeperConfig {
+  /** Null: the one in the package. */
+  readonly path: string | null;
+  /** The keeper's own list of users that workers may run as. */
+  readonly policyPath: string | null;
+  /** `auto`, `none` or an absolute path. */
+  readonly cgroup: string;
+  readonly startDeadlineMs: number;
+  /** Space on the file system that output leaves free. */
+  readonly reserveBytes: number;
+}
+
+export type ListenAddress =
+  | { readonly kind: "unix"; readonly path: string }
+  | { readonly kind: "insecure"; readonly host: string; readonly port: number }
+  | {
+      readonly kind: "tls";
+      readonly host: string;
+      readonly port: number;
+      readonly files: TlsFiles;
+    };
+
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+  /** Null: clients need no certificate. */
+  readonly clientCa: string | null;
+}

@@ -1,0 +1,283 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, readFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { AdminServiceDefinition } from "../proto/gen/forkbus/v1/admin.js";
+import { ProcessServiceDefinition } from "../proto/gen/forkbus/v1/process.js";
+import { QueueServiceDefinition } from "../proto/gen/forkbus/v1/queue.js";
+import { type Config, type ListenAddress } from "./config/config.js";
+import { CleanupStack } from "./core/cleanup-stack.js";
+import { DomainError } from "./core/errors.js";
+import { parseProcessUid, type ProcessUid } from "./core/ids.js";
+import { AdminService } from "./grpc/admin-service.js";
+import { GrpcServer, type ListenSpec } from "./grpc/grpc-server.js";
+import { Health } from "./grpc/health.js";
+import { MAX_PAGE_SIZE } from "./grpc/page-token.js";
+import { type OutputPositions, ProcessService } from "./grpc/process-service.js";
+import { QueueService } from "./grpc/queue-service.js";
+import { addReflection } from "./grpc/reflection.js";
+import { KeptProcesses } from "./journal/kept-processes.js";
+import { KeyedStore } from "./journal/keyed-store.js";
+import { diagnose } from "./kernel/diagnosis.js";
+import { lockFile, LockHeldError } from "./kernel/file-lock.js";
+import { KeeperClient } from "./kernel/keeper/keeper-client.js";
+import { KeeperLink } from "./kernel/keeper/keeper-link.js";
+import { type KeeperProgram } from "./kernel/keeper/keeper-program.js";
+import { OutputDirectory } from "./kernel/output-files.js";
+import { packageRoot } from "./kernel/package-root.js";
+import { storeId } from "./kernel/store-id.js";
+import { systemClock } from "./kernel/system-clock.js";
+import { usableCpus } from "./kernel/usable-cpus.js";
+import { PasswdFile } from "./kernel/user-database.js";
+import { buildInfo } from "./observability/build-info.js";
+import { DaemonReport } from "./observability/daemon-report.js";
+import { type Logger } from "./observability/logger.js";
+import { baseEnvironment } from "./processes/base-environment.js";
+import { treeHasEnded } from "./processes/process-state.js";
+import { ProcessSystem } from "./processes/process-system.js";
+import { MAX_FRAME_BYTES } from "./queues/frame-limits.js";
+import { QueueTable } from "./queues/queue-table.js";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The longest path that fits in a socket's address (unix(7)). */
+const MAX_SOCKET_PATH_BYTES = 107;
+
+/** The composition root: starts the parts in order, and stops them in the opposite one. */
+export class Daemon implements AsyncDisposable {
+  /** Where it listens, with the ports that the kernel chose. */
+  readonly addresses: readonly string[];
+  readonly #cleanup: CleanupStack;
+
+  private constructor(addresses: readonly string[], cleanup: CleanupStack) {
+    this.addresses = addresses;
+    this.#cleanup = cleanup;
+  }
+
+  /** Resolves when clients are served. What was started is stopped again when a later part fails. */
+  static async start(config: Config, log: Logger, env: Environment): Promise<Daemon> {
+    const cleanup = new CleanupStack();
+    try {
+      return new Daemon(await start(config, log, env, cleanup), cleanup);
+    } catch (error) {
+      await cleanup[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#cleanup[Symbol.asyncDispose]();
+  }
+}
+
+async function start(
+  config: Config,
+  log: Logger,
+  env: Environment,
+  cleanup: CleanupStack,
+): Promise<readonly string[]> {
+  const startTimeMs = systemClock.wallTime();
+  const { stateDir } = config;
+  await mkdir(stateDir, { recursive: true, mode: 0o750 });
+  const lock = takeLock(stateDir);
+  cleanup.defer(() => {
+    lock[Symbol.dispose]();
+  });
+  const store = cleanup.use(await openStore(stateDir, log));
+  const kept = new KeptProcesses(store);
+  const recovered = kept.recover();
+  for (const { key, error } of recovered.unreadable) log.error("record unreadable", { key, error });
+
+  const keeper = new KeeperClient();
+  const system = cleanup.use(
+    new ProcessSystem({
+      recovered,
+      store: kept,
+      keeper,
+      users: new PasswdFile(),
+      clock: systemClock,
+      log,
+      usableCpus: config.cpus ?? usableCpus(),
+      retention: config.retention,
+      newUid,
+      baseEnvironment: baseEnvironment(env),
+    }),
+  );
+  const link = await KeeperLink.start({
+    program: keeperProgram(config),
+    client: keeper,
+    events: system.supervisor,
+    clock: systemClock,
+    log,
+  });
+  cleanup.defer(async () => {
+    // A keeper without workers has nothing to keep.
+    if (keeper.isConnected) await keeper.shutDown().catch(() => false);
+    await link[Symbol.asyncDispose]();
+  });
+  const output = new OutputDirectory(() => keeper.welcome?.directory ?? join(stateDir, "workers"));
+  await sweepOutput(output, system, keeper, log);
+
+  let queueRevision = 0n;
+  const queues = new QueueTable({
+    clock: systemClock,
+    newUid: randomUUID,
+    nextRevision: () => ++queueRevision,
+  });
+  const stopping = new AbortController();
+  const server = new GrpcServer({ log });
+  const report = new DaemonReport({
+    version: buildInfo().version,
+    storeId: await storeId(stateDir, randomUUID),
+    hostName: hostname(),
+    startTimeMs,
+    limits: {
+      frameBytes: MAX_FRAME_BYTES,
+      itemBytes: MAX_FRAME_BYTES,
+      pageSize: MAX_PAGE_SIZE,
+      queueBytes: QueueTable.defaultMaxTotalBytes,
+      processes: keeper.welcome?.maxWorkers ?? 0,
+      requestBytes: server.limits.requestMessageBytes,
+      retainedProcesses: config.retention.maxRecords,
+      retentionMs: config.retention.maxAgeMs,
+    },
+    keeper,
+    processes: system.processes,
+    ledger: system.ledger,
+    revision: () => system.table.counters.revision,
+    queues: () => queues.totals(),
+    connections: () => server.connectionCount,
+    isStopping: () => stopping.signal.aborted,
+    troubles: () =>
+      system.trouble === null ? [] : [`Records cannot be kept: ${text(system.trouble)}`],
+    diagnose: () =>
+      diagnose({
+        stateDir,
+        reserveBytes: config.keeper.reserveBytes,
+        keeper: keeper.isConnected ? keeper.welcome : null,
+      }),
+  });
+  const definitions = [ProcessServiceDefinition, QueueServiceDefinition, AdminServiceDefinition];
+  const health = new Health(definitions.map(({ fullName }) => fullName));
+  const reading = { table: system.table, keeper, clock: systemClock };
+  server.serve(
+    ProcessServiceDefinition,
+    new ProcessService(system.processes, output, outputPositions(output), reading, stopping.signal),
+  );
+  server.serve(QueueServiceDefinition, new QueueService(queues));
+  server.serve(AdminServiceDefinition, new AdminService(report));
+  health.addTo(server);
+  addReflection(server);
+  cleanup.defer(() =>
+    server.stop({
+      graceMs: config.stopGraceMs,
+      beforeDrain: () => {
+        health.stopping();
+        stopping.abort(new DomainError("draining", "The daemon stops", { retryAfterMs: 500 }));
+        queues.stop();
+      },
+    }),
+  );
+  const addresses: string[] = [];
+  for (const address of config.listen) {
+    addresses.push(await server.listen(await listenSpec(address, log)));
+  }
+  health.serving();
+  log.info("ready", { pid: process.pid, addresses, processes: system.table.size });
+  return addresses;
+}
+
+function takeLock(stateDir: string): Disposable {
+  try {
+    return lockFile(join(stateDir, "daemon.lock"));
+  } catch (error) {
+    if (!(error instanceof LockHeldError)) throw error;
+    const holder = error.holderPid === undefined ? "another process" : `process ${error.holderPid}`;
+    throw new Error(`Another daemon, ${holder}, uses the state directory ${stateDir}`, {
+      cause: error,
+    });
+  }
+}
+
+async function openStore(stateDir: string, log: Logger): Promise<KeyedStore> {
+  const directory = join(stateDir, "journal");
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  return KeyedStore.open({ directory, log });
+}
+
+function newUid(): ProcessUid {
+  const uid = parseProcessUid(randomUUID());
+  if (uid === undefined) throw new Error("A UUID that is none");
+  return uid;
+}
+
+function keeperProgram({ stateDir, keeper }: Config): KeeperProgram {
+  const socketPath = join(stateDir, "keeper.sock");
+  if (Buffer.byteLength(socketPath) > MAX_SOCKET_PATH_BYTES) {
+    throw new Error(
+      `The state directory has too long a path for a socket in it: ${socketPath} has more than ${MAX_SOCKET_PATH_BYTES} bytes`,
+    );
+  }
+  return {
+    path: keeper.path ?? join(packageRoot, "dist/native/forkbus-keeper"),
+    socketPath,
+    directory: join(stateDir, "workers"),
+    logPath: join(stateDir, "keeper.log"),
+    cgroup: keeper.cgroup,
+    policyPath: keeper.policyPath,
+    startDeadlineMs: keeper.startDeadlineMs,
+    reserveBytes: keeper.reserveBytes,
+  };
+}
+
+/** Output whose record was removed when the daemon died before it could remove the files. */
+async function sweepOutput(
+  output: OutputDirectory,
+  system: ProcessSystem,
+  keeper: KeeperClient,
+  log: Logger,
+): Promise<void> {
+  for (const uid of await output.list()) {
+    if (system.table.byUid(uid) !== undefined) continue;
+    await keeper.removeOutput(uid).catch((error: unknown) => {
+      log.warn("old output cannot be removed", { uid, error });
+    });
+  }
+}
+
+/** Of what has ended the record knows; of what lives, or was lost, the files do. */
+function outputPositions(output: OutputDirectory): OutputPositions {
+  return async ({ uid, state }) => {
+    if (state.kind === "exited" && treeHasEnded(state)) return state.exit.output;
+    const [stdout, stderr] = await Promise.all([
+      output.extent(uid, "stdout"),
+      output.extent(uid, "stderr"),
+    ]);
+    return { stdout, stderr };
+  };
+}
+
+async function listenSpec(address: ListenAddress, log: Logger): Promise<ListenSpec> {
+  if (address.kind !== "tls") return address;
+  const { cert, key, clientCa } = address.files;
+  if (clientCa === null) {
+    log.warn("clients need no certificate: whoever reaches this address can start programs", {
+      host: address.host,
+      port: address.port,
+    });
+  }
+  return {
+    kind: "tls",
+    host: address.host,
+    port: address.port,
+    identity: {
+      cert: await readFile(cert),
+      key: await readFile(key),
+      clientCa: clientCa === null ? undefined : await readFile(clientCa),
+    },
+  };
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,49 @@
+import { ConfigError, readOptions } from "./config/options.js";
+import { Daemon } from "./daemon.js";
+import { buildInfo } from "./observability/build-info.js";
+import { createStderrLogger } from "./observability/winston-logger.js";
+
+/** EX_USAGE and EX_TEMPFAIL of sysexits.h. */
+const BAD_USAGE = 64;
+const CANNOT_START = 75;
+
+async function main(): Promise<void> {
+  const config = readOptions(
+    process.argv,
+    process.env,
+    process.getuid?.() ?? 0,
+    buildInfo().version,
+  );
+  const log = createStderrLogger(config.log);
+  process.on("uncaughtException", (error) => {
+    // State is kept and workers live on: a fresh start is safer than going on.
+    log.error("daemon crashed", { error });
+    process.exitCode = 70;
+    setImmediate(() => process.exit());
+  });
+  const daemon = await Daemon.start(config, log, process.env);
+  await stopSignal();
+  log.info("stopping");
+  await daemon[Symbol.asyncDispose]();
+  log.info("stopped");
+}
+
+/** Resolves at the first SIGTERM or SIGINT; the second one ends the process at once. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      process.once(signal, () => {
+        process.once(signal, () => process.exit(1));
+        resolve();
+      });
+    }
+  });
+}
+
+try {
+  await main();
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`forkbus serve: ${message}\n`);
+  process.exitCode = error instanceof ConfigError ? BAD_USAGE : CANNOT_START;
+}

@@ -1,0 +1,150 @@
+import { CleanupStack } from "../core/cleanup-stack.js";
+import { type Clock } from "../core/clock.js";
+import { type ProcessUid } from "../core/ids.js";
+import { CpuLedger } from "../cpus/cpu-ledger.js";
+import { type CpuSet } from "../cpus/cpu-set.js";
+import { Admission, type UserDatabase } from "./admission.js";
+import { Births } from "./births.js";
+import { type Keeper } from "./keeper.js";
+import { ProcessTable } from "./process-table.js";
+import { Processes } from "./processes.js";
+import { type RecordStore, type RecoveredState } from "./record-store.js";
+import { RecordWriter } from "./record-writer.js";
+import { Removal } from "./removal.js";
+import { Retention, type RetentionPolicy } from "./retention.js";
+import { StdinWriter } from "./stdin.js";
+import { Supervisor, type SupervisorLog } from "./supervisor.js";
+
+export interface ProcessSystemParts {
+  readonly recovered: RecoveredState;
+  readonly store: RecordStore;
+  readonly keeper: Keeper;
+  readonly users: UserDatabase;
+  readonly clock: Clock;
+  readonly log: SupervisorLog;
+  readonly usableCpus: CpuSet;
+  readonly retention: RetentionPolicy;
+  readonly newUid: () => ProcessUid;
+  readonly baseEnvironment: Readonly<Record<string, string>>;
+}
+
+/** The parts that processes are made of, joined, with what an earlier daemon kept in them. */
+export class ProcessSystem implements AsyncDisposable {
+  readonly processes: Processes;
+  readonly table: ProcessTable;
+  readonly ledger: CpuLedger;
+  readonly supervisor: Supervisor;
+  readonly #cleanup = new CleanupStack();
+  #troubled: unknown = null;
+
+  constructor(parts: ProcessSystemParts) {
+    const { recovered, store, keeper, clock, log } = parts;
+    const table = new ProcessTable(recovered.counters);
+    const ledger = new CpuLedger(parts.usableCpus);
+    const births = new Births();
+    const retention = new Retention(parts.retention, recovered.expiredNames);
+    const onFailure = (error: unknown): void => {
+      this.#noteTrouble(error, log);
+    };
+    const watchedStore: RecordStore = {
+      save: (record, counters) => this.#watch(store.save(record, counters)),
+      remove: (record, expired) => this.#watch(store.remove(record, expired)),
+    };
+    const writer = new RecordWriter(watchedStore, table, clock, onFailure);
+    const removal = new Removal({
+      table,
+      store: watchedStore,
+      keeper,
+      retention,
+      clock,
+      onFailure,
+    });
+    const supervisor = new Supervisor({
+      table,
+      ledger,
+      keeper,
+      births,
+      writer,
+      removal,
+      clock,
+      log,
+    });
+    const admission = new Admission({
+      table,
+      ledger,
+      keeper,
+      births,
+      store: watchedStore,
+      supervisor,
+      users: parts.users,
+      clock,
+      newUid: parts.newUid,
+      baseEnvironment: parts.baseEnvironment,
+    });
+    const stdin = new StdinWriter(table, keeper, supervisor, clock);
+    this.processes = new Processes({
+      table,
+      admission,
+      supervisor,
+      keeper,
+      writer,
+      removal,
+      retention,
+      stdin,
+      clock,
+    });
+    this.table = table;
+    this.ledger = ledger;
+    this.supervisor = supervisor;
+    this.#cleanup.use(writer);
+    this.#cleanup.use(removal);
+    this.#cleanup.defer(() => {
+      supervisor[Symbol.dispose]();
+    });
+    restore(recovered, table, ledger, retention, clock);
+  }
+
+  /** The last thing that went wrong with keeping records, while it does; null when all is well. */
+  get trouble(): unknown {
+    return this.#troubled;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#cleanup[Symbol.asyncDispose]();
+  }
+
+  /** Told once when it begins, not at every attempt. */
+  #noteTrouble(error: unknown, log: SupervisorLog): void {
+    if (this.#troubled === null) log.warn("records cannot be kept for now", { error });
+    this.#troubled = error;
+  }
+
+  async #watch(write: Promise<void>): Promise<void> {
+    await write;
+    this.#troubled = null;
+  }
+}
+
+function restore(
+  { records }: RecoveredState,
+  table: ProcessTable,
+  ledger: CpuLedger,
+  retention: Retention,
+  clock: Clock,
+): void {
+  const ended: { readonly uid: ProcessUid; readonly endTimeMs: number }[] = [];
+  for (const record of records) {
+    table.restore(record);
+    const { uid, placement, state } = record;
+    if (state.kind === "lost") ended.push({ uid, endTimeMs: state.loss.endTimeMs });
+    else if (state.kind === "exited" && !state.descendantsAlive) {
+      ended.push({ uid, endTimeMs: state.exit.endTimeMs });
+    } else if (placement !== null) ledger.restore(uid, placement);
+  }
+  ended.sort((a, b) => a.endTimeMs - b.endTimeMs);
+  for (const { uid, endTimeMs } of ended) {
+    // A wall clock that was set back makes nothing younger than now.
+    const ageMs = Math.max(0, clock.wallTime() - endTimeMs);
+    retention.noteEnded(uid, clock.now() - ageMs);
+  }
+}
