@@ -1,0 +1,130 @@
+import { constants } from "node:os";
+import process from "node:process";
+import { Command } from "commander";
+import { type Client } from "../../client/typescript/client.js";
+import { UnavailableError } from "../../client/typescript/errors.js";
+import { withDaemon } from "../action.js";
+import { attach, type Detached } from "../attached-worker.js";
+import { addConnectionOptions } from "../connection-options.js";
+import { isLocal } from "../daemon-connection.js";
+import { type Invocation } from "../invocation.js";
+import { collect } from "../parse/collect.js";
+import { type RunOptions, workerOptions } from "../run-options.js";
+import { SignalSource } from "../signal-source.js";
+
+const help = `
+The worker's stdin is ours unless that is a terminal (then say -i), and its stdout and stderr come out
+here byte by byte. It has a session of its own and no terminal.
+
+Signals: SIGINT (^C), SIGQUIT and SIGHUP go to the worker and all its descendants, SIGTERM, SIGUSR1 and
+SIGUSR2 to the worker. A second ^C stops the worker (SIGTERM, 10 s, then its tree is killed), a third kills
+its tree at once, a fourth gives up on a daemon that does not answer and leaves the worker running.
+
+The worker goes on when the daemon is restarted, and so does this command. When the reader of our output
+goes away, as in "forkbus run -- yes | head -1", the worker is stopped.
+
+Exit code: the worker's; 128+N when signal N killed it; 141 when the reader of our output went away; 125
+when forkbus failed, or nobody knows how the worker ended; 126 when the command cannot be run; 127 when
+there is no such command.
+
+Examples:
+  forkbus run -- sort -u names.txt
+  tar c . | forkbus run --cpus 2 -- xz -T2 > all.tar.xz
+  forkbus run -d --name web --label team=a --rlimit nofile=4096 -- ./server --port 80`;
+
+export function runCommand(invocation: Invocation): Command {
+  const command = new Command("run")
+    .description("Runs a command as a worker of the daemon.")
+    .argument(
+      "<command...>",
+      "the program and its arguments; -- before it is only needed where it begins with a dash",
+    )
+    .passThroughOptions()
+    .option(
+      "-d, --detach",
+      "print the worker's name as soon as its program runs, and leave it running",
+    )
+    .option("--rm", "remove its record and output at the end")
+    .option("-n, --name <name>", "name of the worker (default: the daemon makes one)")
+    .option("-l, --label <key=value>", "label to find it by (repeatable)", collect, [])
+    .option(
+      "-c, --cpus <cpus>",
+      "a number: pinned to so many CPUs (default: 1); 0: not pinned; a list such as 0,2-3 or 1-1: these",
+    )
+    .option(
+      "-e, --env <name[=value]>",
+      "variable for the worker; without a value, as it is here, if it is set (repeatable)",
+      collect,
+      [],
+    )
+    .option(
+      "-C, --cwd <dir>",
+      "directory to run in (default: this one; with tcp:// the daemon's /)",
+    )
+    .option("-u, --user <user>", "user to run as, where the keeper's policy allows it")
+    .option(
+      "--rlimit <name=soft[:hard]>",
+      "kernel limit such as nofile=1024:2048 or core=unlimited (repeatable)",
+      collect,
+      [],
+    )
+    .option("--umask <mask>", "file mode creation mask in octal (default: 022)")
+    .option("--merge-stderr", "stderr goes where stdout goes, which keeps the exact order of both")
+    .option("-i, --stdin", "pass stdin on although it is a terminal")
+    .option("--no-stdin", "leave stdin alone: the worker reads an empty one")
+    .addHelpText("after", help);
+  return addConnectionOptions(command).action(
+    async (argv: readonly string[], options: RunOptions, self: Command) => {
+      const signals = new SignalSource(process, (action) => {
+        // Nothing is there yet that could be lost by ending here: a worker that is being started runs on.
+        if (action.kind === "leave") process.exit(128 + constants.signals[action.signal]);
+      });
+      try {
+        await withDaemon(invocation, self, "worker", (client) =>
+          run(invocation, client, argv, options, signals),
+        );
+      } finally {
+        signals[Symbol.dispose]();
+      }
+    },
+  );
+}
+
+async function run(
+  invocation: Invocation,
+  client: Client,
+  argv: readonly string[],
+  options: RunOptions,
+  signals: SignalSource,
+): Promise<number> {
+  const place = {
+    isLocal: isLocal(client.address),
+    workingDir: invocation.workingDir,
+    env: invocation.env,
+    stdinIsTerminal: invocation.stdin.isTerminal,
+  };
+  const wanted = workerOptions(argv, options, place);
+  const worker = client.process(wanted);
+  await worker.start();
+  if (options.detach === true) {
+    await invocation.screen.out(`${worker.name}\n`);
+    return 0;
+  }
+  let detached: Detached;
+  try {
+    detached = await attach(worker, {
+      invocation,
+      signals,
+      stdin: wanted.openStdin === true ? invocation.stdin.stream() : undefined,
+      streams: wanted.mergeStderr === true ? ["stdout"] : ["stdout", "stderr"],
+    });
+  } catch (error) {
+    if (!(error instanceof UnavailableError)) throw error;
+    throw new UnavailableError(`${error.message}; the worker ${worker.name} was left running`, {
+      code: "UNAVAILABLE",
+      cause: error,
+    });
+  }
+  if (options.rm === true && detached.ended) await worker.delete({ force: true });
+  return detached.code;
+}

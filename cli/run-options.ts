@@ -1,0 +1,97 @@
+import { isAbsolute, resolve } from "node:path";
+import { type ProcessOptions, type RlimitOption } from "../client/typescript/process-options.js";
+import { parseCpuChoice } from "./parse/cpu-choice.js";
+import { parseEnvironment } from "./parse/environment-entry.js";
+import { parseLabels } from "./parse/label.js";
+import { parseResourceLimit } from "./parse/resource-limit.js";
+import { parseUmask } from "./parse/whole-number.js";
+import { UsageError } from "./usage-error.js";
+
+/** Options of `run`, as commander reads them. */
+export interface RunOptions {
+  readonly detach?: boolean;
+  readonly rm?: boolean;
+  readonly name?: string;
+  readonly label: readonly string[];
+  readonly cpus?: string;
+  readonly env: readonly string[];
+  readonly cwd?: string;
+  readonly user?: string;
+  readonly rlimit: readonly string[];
+  readonly umask?: string;
+  readonly mergeStderr?: boolean;
+  /** `--stdin` and `--no-stdin`; neither leaves it to what stdin is. */
+  readonly stdin?: boolean;
+}
+
+/** Where `run` was called. */
+export interface RunPlace {
+  /** Whether the daemon sees the same files. */
+  readonly isLocal: boolean;
+  readonly workingDir: () => string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdinIsTerminal: boolean;
+}
+
+/** The worker that a command line asks for; a UsageError names the option that makes no sense. */
+export function workerOptions(
+  argv: readonly string[],
+  options: RunOptions,
+  place: RunPlace,
+): ProcessOptions {
+  if (options.detach === true && options.rm === true) {
+    throw new UsageError(
+      "--rm removes the record when this program ends, so it does not go with --detach",
+    );
+  }
+  if (options.detach === true && options.stdin === true) {
+    throw new UsageError("--stdin does not go with --detach: nobody would be there to pass it on");
+  }
+  const cwd = workingDirectory(options.cwd, place);
+  const [program = ""] = argv;
+  const cpus = options.cpus === undefined ? undefined : cpuOption(options.cpus);
+  return {
+    argv,
+    env: parseEnvironment(options.env, place.env),
+    labels: parseLabels(options.label),
+    rlimits: resourceLimits(options.rlimit),
+    openStdin: options.detach !== true && (options.stdin ?? !place.stdinIsTerminal),
+    mergeStderr: options.mergeStderr === true,
+    ...(options.name === undefined ? {} : { name: options.name }),
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(cpus === undefined ? {} : { cpus }),
+    ...(options.user === undefined ? {} : { runAs: options.user }),
+    ...(options.umask === undefined ? {} : { umask: parseUmask(options.umask) }),
+    // A relative path means one from here, as in a shell; a bare name is looked up in the worker's PATH.
+    ...(cwd !== undefined && program.includes("/") && !isAbsolute(program)
+      ? { path: resolve(cwd, program) }
+      : {}),
+  };
+}
+
+function workingDirectory(given: string | undefined, place: RunPlace): string | undefined {
+  if (place.isLocal) {
+    return given === undefined ? place.workingDir() : resolve(place.workingDir(), given);
+  }
+  if (given !== undefined && !isAbsolute(given)) {
+    throw new UsageError(`--cwd is absolute when the daemon is on another host, got "${given}"`);
+  }
+  return given;
+}
+
+function cpuOption(text: string): number | readonly number[] {
+  const choice = parseCpuChoice(text);
+  switch (choice.kind) {
+    case "count":
+      return choice.count;
+    case "unpinned":
+      return 0;
+    case "list":
+      return choice.cpus;
+  }
+}
+
+function resourceLimits(texts: readonly string[]): Readonly<Record<string, RlimitOption>> {
+  const limits = texts.map(parseResourceLimit);
+  return Object.fromEntries(limits.map(({ resource, soft, hard }) => [resource, { soft, hard }]));
+}

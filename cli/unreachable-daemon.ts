@@ -1,0 +1,38 @@
+import { CheckOutcome, type DiagnoseResponseCheck } from "../proto/gen/forkbus/v1/admin.js";
+import { type AddressChoice } from "./daemon-connection.js";
+
+/** What lies at the path of a Unix socket: nothing, a socket, something else, or nobody may look. */
+export type SocketFinding = "absent" | "socket" | "hidden" | "other";
+
+export function describeSocket(path: string, finding: SocketFinding): string {
+  switch (finding) {
+    case "absent":
+      return `There is no socket ${path}: no daemon has been started there, or it was stopped.`;
+    case "socket":
+      return `The socket ${path} is there, so a daemon was; it has died, or you may not use it.`;
+    case "hidden":
+      return `You may not look into the directory of ${path}.`;
+    case "other":
+      return `What is at ${path} is no socket.`;
+  }
+}
+
+/** The check that failed when nobody answers: what was tried, why, and how to get a daemon. */
+export function unreachableCheck(
+  { address, source }: AddressChoice,
+  message: string,
+  socket: string | undefined,
+): DiagnoseResponseCheck {
+  const chosen = source === "default" ? "the default address of this user" : `from ${source}`;
+  const start = source === "default" ? "forkbus serve" : `forkbus serve --listen ${address}`;
+  return {
+    name: "client.connection",
+    outcome: CheckOutcome.FAILED,
+    message: [`No daemon answers at ${address}, ${chosen}: ${message}.`, socket ?? ""]
+      .join(" ")
+      .trim(),
+    consequence:
+      "No command but serve works, and nothing else could be checked. Workers that run are not harmed.",
+    remedy: `Start one with: ${start}; or name another with --address or FORKBUS_ADDRESS.`,
+  };
+}

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { type RunOptions, type RunPlace, workerOptions } from "../../../cli/run-options.js";
+import { UsageError } from "../../../cli/usage-error.js";
+
+const none: RunOptions = { label: [], env: [], rlimit: [] };
+const here: RunPlace = {
+  isLocal: true,
+  workingDir: () => "/home/me",
+  env: { LANG: "C" },
+  stdinIsTerminal: false,
+};
+const elsewhere: RunPlace = { ...here, isLocal: false };
+
+describe("the worker that run asks for", () => {
+  it("runs in the directory of the caller when the daemon is on this host", () => {
+    assert.equal(workerOptions(["ls"], none, here).cwd, "/home/me");
+    assert.equal(workerOptions(["ls"], { ...none, cwd: "sub" }, here).cwd, "/home/me/sub");
+    assert.equal(workerOptions(["ls"], none, elsewhere).cwd, undefined);
+    assert.equal(workerOptions(["ls"], { ...none, cwd: "/srv" }, elsewhere).cwd, "/srv");
+    assert.throws(() => workerOptions(["ls"], { ...none, cwd: "sub" }, elsewhere), UsageError);
+  });
+
+  it("finds a relative program from that directory, and leaves bare names to the PATH", () => {
+    const worker = workerOptions(["./run.sh", "x"], { ...none, cwd: "bin" }, here);
+    assert.equal(worker.path, "/home/me/bin/run.sh");
+    assert.deepEqual(worker.argv, ["./run.sh", "x"]);
+    assert.equal(workerOptions(["ls"], none, here).path, undefined);
+    assert.equal(workerOptions(["/bin/ls"], none, here).path, undefined);
+  });
+
+  it("has our stdin unless that is a terminal, or somebody decided", () => {
+    const onTerminal = { ...here, stdinIsTerminal: true };
+    const open = (options: Partial<RunOptions>, place: RunPlace): boolean | undefined =>
+      workerOptions(["cat"], { ...none, ...options }, place).openStdin;
+    assert.equal(open({}, here), true);
+    assert.equal(open({}, onTerminal), false);
+    assert.equal(open({ stdin: true }, onTerminal), true);
+    assert.equal(open({ stdin: false }, here), false);
+    assert.equal(open({ detach: true }, here), false);
+  });
+
+  it("has everything else that was said", () => {
+    const worker = workerOptions(
+      ["ls"],
+      {
+        ...none,
+        name: "web",
+        cpus: "0,2",
+        env: ["A=1", "LANG", "NOT_SET"],
+        label: ["team=a"],
+        rlimit: ["nofile=10:20"],
+        user: "nobody",
+        umask: "077",
+        mergeStderr: true,
+      },
+      here,
+    );
+    assert.deepEqual(worker, {
+      argv: ["ls"],
+      name: "web",
+      cpus: [0, 2],
+      cwd: "/home/me",
+      env: { A: "1", LANG: "C" },
+      labels: { team: "a" },
+      rlimits: { RLIMIT_NOFILE: { soft: 10n, hard: 20n } },
+      runAs: "nobody",
+      umask: 0o77,
+      mergeStderr: true,
+      openStdin: true,
+    });
+  });
+
+  it("refuses what contradicts itself", () => {
+    assert.throws(
+      () => workerOptions(["ls"], { ...none, detach: true, rm: true }, here),
+      UsageError,
+    );
+    assert.throws(
+      () => workerOptions(["ls"], { ...none, detach: true, stdin: true }, here),
+      UsageError,
+    );
+  });
+});
