@@ -4,6 +4,7 @@ import type { Principal } from "../auth/principal.js";
 import type { Logger } from "../observability/logger.js";
 import { addService, type AdapterHost, type Handlers } from "./adapter.js";
 import { ConnectionTable, localUser, tlsPeer } from "./connection-table.js";
+import { EndedCalls } from "./ended-calls.js";
 import { Http2Endpoint } from "./http2-endpoint.js";
 import { awaitPreface } from "./http2-preface.js";
 import type { ConnectionSink, Listener } from "./listener.js";
@@ -44,6 +45,7 @@ export interface GrpcServerOptions {
 export class GrpcServer implements AdapterHost {
   readonly log: Logger;
   readonly limits: TransportLimits;
+  readonly endedCalls = new EndedCalls();
   // Pings find hosts that have vanished. On this host the kernel reports every death, and a client
   // that is stopped in a debugger answers no ping.
   readonly #local: Http2Endpoint;
@@ -57,8 +59,8 @@ export class GrpcServer implements AdapterHost {
   constructor(options: GrpcServerOptions) {
     this.log = options.log;
     this.limits = { ...defaultTransportLimits, ...options.limits };
-    this.#local = new Http2Endpoint(this.limits, "none");
-    this.#remote = new Http2Endpoint(this.limits, "pings");
+    this.#local = new Http2Endpoint(this.limits, this.endedCalls, "none");
+    this.#remote = new Http2Endpoint(this.limits, this.endedCalls, "pings");
     this.#connections = new ConnectionTable(this.limits.connections);
   }
 

@@ -4,6 +4,7 @@ import type { Principal } from "../auth/principal.js";
 import { DomainError } from "../core/errors.js";
 import type { Logger } from "../observability/logger.js";
 import { CallLifetime } from "./call-lifetime.js";
+import type { EndedCalls } from "./ended-calls.js";
 import type { DecodedRequest } from "./message-codec.js";
 import {
   type FailureStatus,
@@ -17,6 +18,7 @@ export interface AdapterHost {
   principalOf(peer: string): Principal | undefined;
   readonly log: Logger;
   readonly limits: { readonly requestMessageBytes: number };
+  readonly endedCalls: Pick<EndedCalls, "has">;
 }
 
 type SurfaceCall =
@@ -25,7 +27,7 @@ type SurfaceCall =
 /** Undefined if the call has ended before its request was complete: there is nobody to answer. */
 export function openCall(path: string, call: SurfaceCall, host: AdapterHost): OpenCall | undefined {
   const principal = host.principalOf(call.getPeer());
-  if (principal === undefined || call.cancelled || deadlineOf(call) <= Date.now()) return undefined;
+  if (principal === undefined || host.endedCalls.has(call.metadata)) return undefined;
   const lifetime = new CallLifetime(principal, path);
   const opened = new OpenCall(lifetime, call, host.log);
   call.once("cancelled", () => {
