@@ -1,0 +1,82 @@
+# Everything here works in a fresh clone: each target first makes what it needs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+NPM ?= npm
+CLEAN_NPM := $(NPM) --no-audit --no-fund --loglevel=error
+
+proto_files := $(wildcard proto/forkbus/v1/*.proto)
+keeper_files := $(wildcard server/native/keeper/*.c server/native/keeper/*.h) server/native/keeper/Makefile
+addon_files := $(wildcard server/native/addon/*.c server/native/addon/*.h) server/native/addon/Makefile
+typescript_files := $(shell find server client/typescript cli test bench examples -name '*.ts' 2>/dev/null)
+
+.PHONY: help
+help: ## Show this text
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+node_modules/.stamp: package.json package-lock.json .npmrc
+	$(CLEAN_NPM) ci
+	@touch $@
+
+proto/gen/.stamp: $(proto_files) buf.gen.yaml node_modules/.stamp
+	$(NPM) run --silent generate
+	@touch $@
+
+dist/native/forkbus-keeper: $(keeper_files)
+	$(MAKE) --silent -C server/native/keeper all
+
+dist/native/forkbus.node: $(addon_files) node_modules/.stamp
+	$(MAKE) --silent -C server/native/addon all
+
+dist/.stamp: proto/gen/.stamp tsconfig.json $(typescript_files)
+	$(NPM) run --silent build
+	@chmod +x dist/cli/main.js
+	@touch $@
+
+.PHONY: build
+build: dist/.stamp dist/native/forkbus-keeper dist/native/forkbus.node ## Build the daemon, the keeper, the client and the CLI
+
+.PHONY: demo
+demo: build ## Show forkbus at its main job, on real processes
+	@node dist/examples/demo.js
+
+.PHONY: run
+run: build ## Run the daemon in the foreground, on its default socket
+	@node dist/cli/main.js serve
+
+.PHONY: test
+test: build ## Run all tests; the last line says how many passed
+	$(MAKE) --silent -C server/native/keeper asan fuzz
+	@node dist/test/run.js
+
+.PHONY: check
+check: node_modules/.stamp proto/gen/.stamp ## Check protos, types, style, format and import directions
+	$(NPM) run --silent lint:proto
+	$(NPM) run --silent lint:types
+	$(NPM) run --silent lint:code
+	$(NPM) run --silent lint:format
+	$(NPM) run --silent lint:imports
+
+.PHONY: lint
+lint: check ## The same as check
+
+.PHONY: format
+format: node_modules/.stamp ## Format all sources
+	$(NPM) run --silent format
+
+.PHONY: coverage
+coverage: build ## Show which lines the unit tests reach
+	$(NPM) run --silent coverage
+
+.PHONY: bench
+bench: build ## Measure how long it takes to start a worker, against child_process.spawn
+	@node dist/bench/start.js
+
+.PHONY: soak
+soak: build ## Run the long forms of the tests (about half an hour)
+	@FORKBUS_SOAK=1 node dist/test/run.js integration
+
+.PHONY: clean
+clean: ## Remove everything that was made
+	rm -rf dist proto/gen coverage node_modules
