@@ -33,7 +33,13 @@ export async function buildProgram(
     .version(invocation.version, "-V, --version", "show the version of this program")
     .helpOption("-h, --help", "show this help")
     .enablePositionalOptions()
-    .helpCommand("help [command]", "show the help of a command")
+    .addHelpCommand(
+      new Command("help")
+        .argument("[command]")
+        .helpOption(false)
+        .summary("show the help of a command")
+        .helpGroup("Help:"),
+    )
     .addHelpText("after", examples)
     .exitOverride();
   addConnectionOptions(program);
@@ -53,9 +59,15 @@ function withDescendants(command: Command): readonly Command[] {
   return [command, ...command.commands.flatMap((child) => withDescendants(child))];
 }
 
+/** The texts after the options are made for it. */
+const helpWidth = 108;
+
 function polish(command: Command): void {
   command.exitOverride();
+  if (command.name() !== "forkbus") command.helpOption("-h, --help", "show this help");
   command.configureOutput({
+    getOutHelpWidth: () => helpWidth,
+    getErrHelpWidth: () => helpWidth,
     outputError: (text, write) => {
       write(`forkbus: ${text.replace(/^error: /, "")}`);
     },

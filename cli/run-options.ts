@@ -12,12 +12,12 @@ export interface RunOptions {
   readonly detach?: boolean;
   readonly rm?: boolean;
   readonly name?: string;
-  readonly label: readonly string[];
+  readonly label?: readonly string[];
   readonly cpus?: string;
-  readonly env: readonly string[];
+  readonly env?: readonly string[];
   readonly cwd?: string;
   readonly user?: string;
-  readonly rlimit: readonly string[];
+  readonly rlimit?: readonly string[];
   readonly umask?: string;
   readonly mergeStderr?: boolean;
   /** `--stdin` and `--no-stdin`; neither leaves it to what stdin is. */
@@ -52,9 +52,9 @@ export function workerOptions(
   const cpus = options.cpus === undefined ? undefined : cpuOption(options.cpus);
   return {
     argv,
-    env: parseEnvironment(options.env, place.env),
-    labels: parseLabels(options.label),
-    rlimits: resourceLimits(options.rlimit),
+    env: parseEnvironment(options.env ?? [], place.env),
+    labels: parseLabels(options.label ?? []),
+    rlimits: resourceLimits(options.rlimit ?? []),
     openStdin: options.detach !== true && (options.stdin ?? !place.stdinIsTerminal),
     mergeStderr: options.mergeStderr === true,
     ...(options.name === undefined ? {} : { name: options.name }),

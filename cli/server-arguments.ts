@@ -1,7 +1,7 @@
 /** Options of `serve`, as they are passed on to the server's program. */
 export interface ServeOptions {
   readonly stateDir?: string;
-  readonly listen: readonly string[];
+  readonly listen?: readonly string[];
   readonly cpus?: string;
   readonly retainedProcesses?: string;
   readonly retentionMs?: string;
@@ -13,6 +13,10 @@ export interface ServeOptions {
   readonly logLevel?: string;
   readonly keeper?: string;
   readonly keeperPolicy?: string;
+  readonly cgroup?: string;
+  readonly startDeadlineMs?: string;
+  readonly logReserveBytes?: string;
+  readonly stopGraceMs?: string;
 }
 
 /** The arguments of the server's program. It checks their values: it knows what it can do. */
@@ -29,9 +33,13 @@ export function serverArguments(options: ServeOptions): readonly string[] {
     ["--log-level", options.logLevel],
     ["--keeper", options.keeper],
     ["--keeper-policy", options.keeperPolicy],
+    ["--cgroup", options.cgroup],
+    ["--start-deadline-ms", options.startDeadlineMs],
+    ["--log-reserve-bytes", options.logReserveBytes],
+    ["--stop-grace-ms", options.stopGraceMs],
   ];
   return [
-    ...options.listen.flatMap((address) => ["--listen", address]),
+    ...(options.listen ?? []).flatMap((address) => ["--listen", address]),
     ...single.flatMap(([name, value]) => (value === undefined ? [] : [name, value])),
     ...(options.insecure === true ? ["--insecure"] : []),
   ];

@@ -4,16 +4,18 @@ import { type AddressChoice } from "./daemon-connection.js";
 /** What lies at the path of a Unix socket: nothing, a socket, something else, or nobody may look. */
 export type SocketFinding = "absent" | "socket" | "hidden" | "other";
 
-export function describeSocket(path: string, finding: SocketFinding): string {
+function describeSocket(finding: SocketFinding | undefined): string {
   switch (finding) {
     case "absent":
-      return `There is no socket ${path}: no daemon has been started there, or it was stopped.`;
+      return "There is no such socket: no daemon has been started there, or it was stopped.";
     case "socket":
-      return `The socket ${path} is there, so a daemon was; it has died, or you may not use it.`;
+      return "The socket is there, so a daemon was; it has died, or you may not use it.";
     case "hidden":
-      return `You may not look into the directory of ${path}.`;
+      return "You may not look into the directory of that socket.";
     case "other":
-      return `What is at ${path} is no socket.`;
+      return "What is there is no socket.";
+    case undefined:
+      return "";
   }
 }
 
@@ -21,16 +23,18 @@ export function describeSocket(path: string, finding: SocketFinding): string {
 export function unreachableCheck(
   { address, source }: AddressChoice,
   message: string,
-  socket: string | undefined,
+  socket: SocketFinding | undefined,
 ): DiagnoseResponseCheck {
   const chosen = source === "default" ? "the default address of this user" : `from ${source}`;
+  const why =
+    socket === undefined || socket === "socket"
+      ? [message.replace(/\.?$/, "."), describeSocket(socket)].join(" ").trim()
+      : describeSocket(socket);
   const start = source === "default" ? "forkbus serve" : `forkbus serve --listen ${address}`;
   return {
     name: "client.connection",
     outcome: CheckOutcome.FAILED,
-    message: [`No daemon answers at ${address}, ${chosen}: ${message}.`, socket ?? ""]
-      .join(" ")
-      .trim(),
+    message: `Nobody answers at ${address} (${chosen}). ${why}`,
     consequence:
       "No command but serve works, and nothing else could be checked. Workers that run are not harmed.",
     remedy: `Start one with: ${start}; or name another with --address or FORKBUS_ADDRESS.`,

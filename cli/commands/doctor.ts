@@ -11,7 +11,7 @@ import { type Invocation } from "../invocation.js";
 import { renderChecks, summarizeChecks } from "../output/check-list.js";
 import { jsonDocument } from "../output/json.js";
 import { checkJson } from "../output/server-json.js";
-import { describeSocket, unreachableCheck } from "../unreachable-daemon.js";
+import { type SocketFinding, unreachableCheck } from "../unreachable-daemon.js";
 
 export function doctorCommand(invocation: Invocation): Command {
   const command = new Command("doctor")
@@ -70,14 +70,11 @@ function connected(
   };
 }
 
-async function lookAt(path: string): Promise<string> {
+async function lookAt(path: string): Promise<SocketFinding> {
   try {
-    return describeSocket(path, (await stat(path)).isSocket() ? "socket" : "other");
+    return (await stat(path)).isSocket() ? "socket" : "other";
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
-    return describeSocket(
-      path,
-      code === "ENOENT" ? "absent" : code === "EACCES" ? "hidden" : "other",
-    );
+    return code === "ENOENT" ? "absent" : code === "EACCES" ? "hidden" : "other";
   }
 }

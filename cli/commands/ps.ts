@@ -14,9 +14,9 @@ import { listProcesses } from "../resource-pages.js";
 
 interface PsOptions extends OutputOptions {
   readonly all?: boolean;
-  readonly label: readonly string[];
-  readonly state: readonly string[];
-  readonly prefix: string;
+  readonly label?: readonly string[];
+  readonly state?: readonly string[];
+  readonly prefix?: string;
   readonly quiet?: boolean;
 }
 
@@ -28,22 +28,21 @@ export function psCommand(invocation: Invocation): Command {
       "Lists workers by name: those that are alive, unless --all or --state says otherwise.",
     )
     .option("-a, --all", "also those that have ended, as long as their records are kept")
-    .option("-l, --label <key=value>", "only those with this label (repeatable)", collect, [])
+    .option("-l, --label <key=value>", "only those with this label (repeatable)", collect)
     .option(
       "-s, --state <state>",
       "only those in this state: starting, running, stopping, exited, lost (repeatable)",
       collect,
-      [],
     )
-    .option("-p, --prefix <prefix>", "only those whose names begin so", "")
+    .option("-p, --prefix <prefix>", "only those whose names begin so")
     .option("-q, --quiet", "only names, one to a line")
     .addOption(outputOption());
   return addConnectionOptions(command).action(async (options: PsOptions, self: Command) => {
     await withDaemon(invocation, self, "plain", async (client) => {
-      const states = parseStates(options.state);
+      const states = parseStates(options.state ?? []);
       const processes = await listProcesses(client, {
-        namePrefix: options.prefix,
-        labels: parseLabels(options.label),
+        namePrefix: options.prefix ?? "",
+        labels: parseLabels(options.label ?? []),
         states: states.length > 0 ? states : options.all === true ? [] : alive,
       });
       const { screen } = invocation;

@@ -14,7 +14,7 @@ interface QueueCreateOptions extends OutputOptions {
   readonly maxItems?: string;
   readonly maxBytes?: string;
   readonly full: "wait" | "refuse";
-  readonly label: readonly string[];
+  readonly label?: readonly string[];
 }
 
 export function queueCreateCommand(invocation: Invocation): Command {
@@ -32,7 +32,7 @@ export function queueCreateCommand(invocation: Invocation): Command {
         .choices(["wait", "refuse"])
         .default("wait"),
     )
-    .option("-l, --label <key=value>", "label to find it by (repeatable)", collect, [])
+    .option("-l, --label <key=value>", "label to find it by (repeatable)", collect)
     .addOption(outputOption());
   return addConnectionOptions(command).action(
     async (name: string | undefined, options: QueueCreateOptions, self: Command) => {
@@ -42,7 +42,7 @@ export function queueCreateCommand(invocation: Invocation): Command {
         const response = await client.queues.createQueue({
           queue: {
             name: name ?? "",
-            labels: parseLabels(label),
+            labels: parseLabels(label ?? []),
             spec: {
               maxItems: BigInt(
                 maxItems === undefined ? 0 : parseWholeNumber("--max-items", maxItems, 1, most),

@@ -11,8 +11,8 @@ import { parseLabels } from "../parse/label.js";
 import { listQueues } from "../resource-pages.js";
 
 interface QueueLsOptions extends OutputOptions {
-  readonly label: readonly string[];
-  readonly prefix: string;
+  readonly label?: readonly string[];
+  readonly prefix?: string;
   readonly quiet?: boolean;
 }
 
@@ -20,16 +20,16 @@ export function queueLsCommand(invocation: Invocation): Command {
   const command = new Command("ls")
     .summary("list queues")
     .description("Lists queues by name.")
-    .option("-l, --label <key=value>", "only those with this label (repeatable)", collect, [])
-    .option("-p, --prefix <prefix>", "only those whose names begin so", "")
+    .option("-l, --label <key=value>", "only those with this label (repeatable)", collect)
+    .option("-p, --prefix <prefix>", "only those whose names begin so")
     .option("-q, --quiet", "only names, one to a line")
     .addOption(outputOption());
   return addConnectionOptions(command).action(async (options: QueueLsOptions, self: Command) => {
     await withDaemon(invocation, self, "plain", async (client) => {
       const { screen } = invocation;
       const queues = await listQueues(client, {
-        namePrefix: options.prefix,
-        labels: parseLabels(options.label),
+        namePrefix: options.prefix ?? "",
+        labels: parseLabels(options.label ?? []),
       });
       if (options.output === "json") await screen.out(jsonDocument(queues.map(queueJson)));
       else if (options.quiet === true) {

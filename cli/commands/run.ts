@@ -46,7 +46,7 @@ export function runCommand(invocation: Invocation): Command {
     )
     .option("--rm", "remove its record and output at the end")
     .option("-n, --name <name>", "name of the worker (default: the daemon makes one)")
-    .option("-l, --label <key=value>", "label to find it by (repeatable)", collect, [])
+    .option("-l, --label <key=value>", "label to find it by (repeatable)", collect)
     .option(
       "-c, --cpus <cpus>",
       "a number: pinned to so many CPUs (default: 1); 0: not pinned; a list such as 0,2-3 or 1-1: these",
@@ -55,7 +55,6 @@ export function runCommand(invocation: Invocation): Command {
       "-e, --env <name[=value]>",
       "variable for the worker; without a value, as it is here, if it is set (repeatable)",
       collect,
-      [],
     )
     .option(
       "-C, --cwd <dir>",
@@ -66,7 +65,6 @@ export function runCommand(invocation: Invocation): Command {
       "--rlimit <name=soft[:hard]>",
       "kernel limit such as nofile=1024:2048 or core=unlimited (repeatable)",
       collect,
-      [],
     )
     .option("--umask <mask>", "file mode creation mask in octal (default: 022)")
     .option("--merge-stderr", "stderr goes where stdout goes, which keeps the exact order of both")

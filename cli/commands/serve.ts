@@ -6,11 +6,12 @@ import { runServer } from "../server-process.js";
 import { serverArguments, type ServeOptions } from "../server-arguments.js";
 
 const help = `
-Without options the daemon serves this user on this host: see "Default" above. It starts the keeper, the
+Without options the daemon serves this user on this host. It starts the keeper, the
 small program that is the parent of all workers, unless one is there already. The daemon may be stopped,
 killed and started again at any moment: workers run on, and nothing of them is lost.
 
-SIGTERM or ^C stop the daemon, not the workers. The exit code is the daemon's own: 0 after a clean stop.
+SIGTERM or ^C stop the daemon, not the workers. The exit code is the daemon's own: 0 after a clean stop,
+64 for wrong options, 75 when it cannot start.
 
 Examples:
   forkbus serve
@@ -29,7 +30,6 @@ export function serveCommand(invocation: Invocation): Command {
       "--listen <address>",
       "unix:/path or tcp://host:port (repeatable). Default: the Unix socket that clients of this user try",
       collect,
-      [],
     )
     .option(
       "--cpus <list>",
@@ -44,7 +44,7 @@ export function serveCommand(invocation: Invocation): Command {
     .option("--insecure", "without TLS; only on loopback addresses")
     .optionsGroup("Log:")
     .addOption(
-      new Option("--log-format <format>", "Default: human on a terminal").choices([
+      new Option("--log-format <format>", "Default: human on a terminal, else json").choices([
         "human",
         "json",
       ]),
@@ -59,7 +59,18 @@ export function serveCommand(invocation: Invocation): Command {
     )
     .optionsGroup("Keeper:")
     .option("--keeper <path>", "the keeper's program. Default: the one that came with forkbus")
-    .option("--keeper-policy <file>", "which users the keeper may run workers as")
+    .option("--keeper-policy <file>", "the keeper's own list of users for workers")
+    .option("--cgroup <where>", "auto, none, or a delegated cgroup v2 directory. Default: auto")
+    .optionsGroup("Bounds:")
+    .option(
+      "--start-deadline-ms <ms>",
+      "the longest that the start of a worker may take. Default: 10000",
+    )
+    .option(
+      "--log-reserve-bytes <n>",
+      "disk space that output of workers leaves free. Default: 64 MiB",
+    )
+    .option("--stop-grace-ms <ms>", "how long calls may go on when the daemon stops. Default: 5000")
     .addHelpText("after", help)
     .action(async (options: ServeOptions, self: Command) => {
       await guarded(invocation, self, "plain", async () => runServer(serverArguments(options)));

@@ -56,7 +56,7 @@ describe("signals to an attached run", () => {
     {
       using source = new SignalSource(emitter, (action) => early.push(action));
       emitter.emit("SIGTERM", "SIGTERM");
-      assert.deepEqual(late, []);
+      assert.equal(late.length, 0);
       source.onAction((action) => late.push(action));
       assert.deepEqual(late, [{ kind: "send", signal: "SIGTERM", scope: "worker" }]);
     }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type RunOptions, type RunPlace, workerOptions } from "../../../cli/run-options.js";
 import { UsageError } from "../../../cli/usage-error.js";
 
-const none: RunOptions = { label: [], env: [], rlimit: [] };
+const none: RunOptions = {};
 const here: RunPlace = {
   isLocal: true,
   workingDir: () => "/home/me",
