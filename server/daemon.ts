@@ -2,9 +2,6 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { AdminServiceDefinition } from "../proto/gen/forkbus/v1/admin.js";
-import { ProcessServiceDefinition } from "../proto/gen/forkbus/v1/process.js";
-import { QueueServiceDefinition } from "../proto/gen/forkbus/v1/queue.js";
 import { type Config, type ListenAddress } from "./config/config.js";
 import { CleanupStack } from "./core/cleanup-stack.js";
 import { DomainError } from "./core/errors.js";
@@ -16,6 +13,7 @@ import { MAX_PAGE_SIZE } from "./grpc/page-token.js";
 import { type OutputPositions, ProcessService } from "./grpc/process-service.js";
 import { QueueService } from "./grpc/queue-service.js";
 import { addReflection } from "./grpc/reflection.js";
+import { serveAll, SERVICE_NAMES } from "./grpc/services.js";
 import { KeptProcesses } from "./journal/kept-processes.js";
 import { KeyedStore } from "./journal/keyed-store.js";
 import { diagnose } from "./kernel/diagnosis.js";
@@ -35,7 +33,8 @@ import { type Logger } from "./observability/logger.js";
 import { baseEnvironment } from "./processes/base-environment.js";
 import { treeHasEnded } from "./processes/process-state.js";
 import { ProcessSystem } from "./processes/process-system.js";
-import { MAX_FRAME_BYTES } from "./queues/frame-limits.js";
+import { MAX_FRAME_BYTES, MAX_ITEM_BYTES } from "./queues/frame-limits.js";
+import { MAX_QUEUE_BYTES } from "./queues/queue-spec.js";
 import { QueueTable } from "./queues/queue-table.js";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -133,9 +132,9 @@ async function start(
     startTimeMs,
     limits: {
       frameBytes: MAX_FRAME_BYTES,
-      itemBytes: MAX_FRAME_BYTES,
+      itemBytes: MAX_ITEM_BYTES,
       pageSize: MAX_PAGE_SIZE,
-      queueBytes: QueueTable.defaultMaxTotalBytes,
+      queueBytes: MAX_QUEUE_BYTES,
       processes: keeper.welcome?.maxWorkers ?? 0,
       requestBytes: server.limits.requestMessageBytes,
       retainedProcesses: config.retention.maxRecords,
@@ -157,15 +156,14 @@ async function start(
         keeper: keeper.isConnected ? keeper.welcome : null,
       }),
   });
-  const definitions = [ProcessServiceDefinition, QueueServiceDefinition, AdminServiceDefinition];
-  const health = new Health(definitions.map(({ fullName }) => fullName));
+  const health = new Health(SERVICE_NAMES);
   const reading = { table: system.table, keeper, clock: systemClock };
-  server.serve(
-    ProcessServiceDefinition,
-    new ProcessService(system.processes, output, outputPositions(output), reading, stopping.signal),
-  );
-  server.serve(QueueServiceDefinition, new QueueService(queues));
-  server.serve(AdminServiceDefinition, new AdminService(report));
+  const positions = outputPositions(output);
+  serveAll(server, {
+    processes: new ProcessService(system.processes, output, positions, reading, stopping.signal),
+    queues: new QueueService(queues),
+    admin: new AdminService(report),
+  });
   health.addTo(server);
   addReflection(server);
   cleanup.defer(() =>

@@ -1,0 +1,151 @@
+// forkbus at its main job: what `make demo` shows. Everything below happens on real processes, on a private socket.
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect } from "forkbus";
+
+const cli = join(import.meta.dirname, "../cli/main.js");
+const directory = mkdtempSync(join(tmpdir(), "forkbus-demo-"));
+const socket = join(directory, "run/forkbus.sock");
+const env = { ...process.env, FORKBUS_ADDRESS: `unix:${socket}` };
+
+function heading(text: string): void {
+  console.log(
+    `\n\u001b[1m# ${text}\u001b[0m`.replace(/\u001b\[\dm/g, process.stdout.isTTY ? "$&" : ""),
+  );
+}
+
+/** Runs `forkbus ARGS`, shows it, and insists on how it ends. */
+function forkbus(
+  args: readonly string[],
+  expected: { code?: number; input?: string } = {},
+): string {
+  const shown = args.map((arg) => (/[\s'"$;|]/.test(arg) ? `'${arg}'` : arg)).join(" ");
+  const before = expected.input === undefined ? "" : `printf ${JSON.stringify(expected.input)} | `;
+  console.log(`$ ${before}forkbus ${shown}`);
+  return run(process.execPath, [cli, ...args], expected);
+}
+
+function run(
+  program: string,
+  args: readonly string[],
+  { code = 0, input }: { code?: number; input?: string },
+): string {
+  const result = spawnSync(program, args, {
+    env,
+    encoding: "utf8",
+    ...(input === undefined ? { stdio: ["ignore", "pipe", "pipe"] } : { input }),
+  });
+  process.stdout.write(result.stdout + result.stderr);
+  if (result.status !== code) {
+    throw new Error(`Expected exit code ${code}, got ${result.status ?? result.signal ?? "none"}`);
+  }
+  return result.stdout;
+}
+
+function expect(condition: boolean, what: string): void {
+  if (!condition) throw new Error(`Expected ${what}`);
+}
+
+async function startDaemon(): Promise<ChildProcess> {
+  const log = openSync(join(directory, "daemon.log"), "a");
+  const args = ["serve", "--state-dir", join(directory, "state"), "--listen", `unix:${socket}`];
+  const daemon = spawn(process.execPath, [cli, ...args], { stdio: ["ignore", log, log] });
+  closeSync(log);
+  // Each attempt fails at once while nobody listens; a daemon that cannot start ends.
+  for (;;) {
+    if (daemon.exitCode !== null)
+      throw new Error(readFileSync(join(directory, "daemon.log"), "utf8"));
+    try {
+      await using bus = await connect(env.FORKBUS_ADDRESS);
+      console.log(`The daemon listens at ${bus.address}`);
+      return daemon;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+async function end(daemon: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (daemon.exitCode !== null || daemon.signalCode !== null) return;
+  const ended = once(daemon, "exit");
+  daemon.kill(signal);
+  await ended;
+}
+
+/** The daemon itself: `forkbus serve` waits beside it, and goes when it goes. */
+async function daemonPid(): Promise<number> {
+  await using bus = await connect(env.FORKBUS_ADDRESS);
+  return (await bus.admin.getServerStatus({})).pid;
+}
+
+async function demo(): Promise<void> {
+  heading("A daemon of our own, on a private socket");
+  let daemon = await startDaemon();
+  try {
+    heading("A parent, two child processes, and a queue between them");
+    const hello = run(
+      process.execPath,
+      [join(import.meta.dirname, "hello-multiprocessing.js")],
+      {},
+    );
+    expect(
+      hello ===
+        "Parent Process started\nMessage by Child Proc 1\nMessage by Child Proc 2\nParent Process Exiting\n",
+      "exactly these four lines",
+    );
+
+    heading("A worker in a pipeline: its input, output and exit code are ours");
+    const sorted = forkbus(["run", "--", "sh", "-c", "sort | nl"], { input: "pear\nfig\napple\n" });
+    expect(/1\s+apple\n\s+2\s+fig\n\s+3\s+pear/.test(sorted), "sorted and numbered lines");
+    forkbus(["run", "--", "sh", "-c", "echo 'this one fails' >&2; exit 3"], { code: 3 });
+
+    heading("Workers in the background, each pinned to a CPU");
+    forkbus(["run", "-d", "--name", "left", "--", "sleep", "1000"]);
+    forkbus(["run", "-d", "--name", "right", "--", "sleep", "1000"]);
+    forkbus(["run", "-d", "--name", "everywhere", "--cpus", "0", "--", "sleep", "1000"]);
+    forkbus(["ps", "--all"]);
+    forkbus(["stop", "left", "right", "everywhere"]);
+
+    heading("The daemon dies under a running worker: kill -9");
+    const countdown = 'for i in 1 2 3 4 5; do echo "still here $i"; sleep 0.4; done; exit 42';
+    forkbus(["run", "-d", "--name", "survivor", "--", "sh", "-c", countdown]);
+    const pid = await daemonPid();
+    console.log(`$ kill -9 ${pid}`);
+    process.kill(pid, "SIGKILL");
+    if (daemon.exitCode === null && daemon.signalCode === null) await once(daemon, "exit");
+    daemon = await startDaemon();
+    const listed = forkbus(["ps"]);
+    expect(/survivor\s+running/.test(listed), "the worker to run on");
+    const status = forkbus(["wait", "survivor"], { code: 42 });
+    expect(status.includes("42"), "the true exit code");
+    const logs = forkbus(["logs", "survivor"]);
+    expect(
+      logs.split("\n").filter((line) => line.startsWith("still here")).length === 5,
+      "all its output",
+    );
+
+    heading("The end");
+    const last = await daemonPid();
+    await end(daemon, "SIGTERM");
+    console.log(
+      `The daemon, process ${last}, has stopped with exit code ${daemon.exitCode ?? "none"}.`,
+    );
+    expect(daemon.exitCode === 0, "a clean stop");
+  } finally {
+    await end(daemon, "SIGTERM");
+  }
+}
+
+try {
+  await demo();
+  console.log("All of this was so.");
+} catch (error) {
+  console.error(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`);
+  console.error(readFileSync(join(directory, "daemon.log"), "utf8"));
+  process.exitCode = 1;
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}
