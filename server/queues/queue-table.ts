@@ -1,9 +1,9 @@
 import { type Clock } from "../core/clock.js";
 import { DomainError } from "../core/errors.js";
 import { equalLabels, hasLabels, type Labels } from "../core/labels.js";
+import { SortedNames } from "../core/sorted-names.js";
 import { type FrameLimits } from "./frame-limits.js";
 import { MemoryBudget } from "./memory-budget.js";
-import { NameIndex } from "./name-index.js";
 import { PutMemory } from "./put-memory.js";
 import { type SubscriberOptions } from "./queue-core.js";
 import { queueNotFound } from "./queue-errors.js";
@@ -100,7 +100,7 @@ export class QueueTable {
   readonly #maxQueues: number;
   readonly #budget: MemoryBudget;
   readonly #entries = new Map<string, Entry>();
-  readonly #names = new NameIndex();
+  readonly #names = new SortedNames();
   readonly #waiting = new WaitingCalls();
   readonly #puts: PutMemory;
   readonly #subscriptions: SubscriptionTable;
@@ -180,7 +180,7 @@ export class QueueTable {
   /** By name. A page is what there is when it is asked for; queues made or deleted between pages may be on none. */
   list(request: ListQueues): QueuePage {
     const queues: QueueView[] = [];
-    for (const name of this.#names.from(request.prefix, request.after)) {
+    for (const name of this.#names.list(request.prefix, request.after)) {
       const entry = this.#entries.get(name);
       if (entry === undefined || !hasLabels(entry.labels, request.labels)) continue;
       const last = queues.at(-1);
@@ -208,7 +208,7 @@ export class QueueTable {
       throw new DomainError("queue-not-empty", `The queue ${name} has ${ready + untaken} items`);
     }
     this.#entries.delete(name);
-    this.#names.remove(name);
+    this.#names.delete(name);
     entry.queue.close("deleted");
   }
 
