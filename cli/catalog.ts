@@ -101,6 +101,8 @@ const entries: readonly Entry[] = [
   },
 ];
 
+export const commandNames: readonly string[] = entries.map((entry) => entry.name);
+
 /**
  * All commands, those whose names appear in `argv` whole and the others with just enough to be listed and suggested. A
  * command that is called is always named in `argv`, so it is always whole.

@@ -1,5 +1,5 @@
 import { Command, type CommanderError } from "commander";
-import { loadCommands } from "./catalog.js";
+import { commandNames, loadCommands } from "./catalog.js";
 import { addConnectionOptions } from "./connection-options.js";
 import { exitCode } from "./exit-code.js";
 import { type Invocation } from "./invocation.js";
@@ -51,7 +51,7 @@ export async function buildProgram(
 /** The exit code for what commander threw: it has written its message, or the help that was asked for. */
 export function codeOfCommanderError(error: CommanderError, argv: readonly string[]): number {
   if (error.exitCode === 0) return exitCode.ok;
-  const command = argv.find((word) => !word.startsWith("-"));
+  const command = argv.find((word) => commandNames.includes(word));
   return command === "run" || command === "wait" ? exitCode.notTheWorker : exitCode.usage;
 }
 
