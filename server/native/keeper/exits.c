@@ -13,7 +13,7 @@
 
 #define RETRY_MS 20
 #define WAIT_TREE_MS 100
-#define EXIT_INFO_WAIT_MS 2000
+#define EXIT_INFO_WAIT_MS 10000
 #define BATCH 256
 static uint32_t batch[BATCH], batched;
 
@@ -30,6 +30,7 @@ static bool read_exit(struct slot *slot)
 {
   siginfo_t info;
   struct rusage usage = {0};
+  struct process_stat stat;
   int status;
   if (!slot->foreign) {
     if (sys_waitid(P_PIDFD, slot->pidfd, &info, WEXITED | WNOWAIT | WNOHANG, &usage) != 0 || info.si_pid == 0) return false;
@@ -38,7 +39,13 @@ static bool read_exit(struct slot *slot)
     take_usage(slot, &usage);
     return true;
   }
-  if (sys_pidfd_exit_status(slot->pidfd, &status)) {
+  bool known = sys_pidfd_exit_status(slot->pidfd, &status);
+  if (!known && read_process_stat(slot->pid, &stat) && stat.state == 'Z' &&
+      stat.start_ticks == slot->start_ticks && stat.exit_code != 0) {
+    status = stat.exit_code;
+    known = true;
+  }
+  if (known) {
     slot->exit_kind = WIFEXITED(status) ? CLD_EXITED : WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED;
     slot->exit_value = (uint32_t)(WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
     return true;

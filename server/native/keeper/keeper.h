@@ -163,6 +163,7 @@ struct process_stat {
   pid_t parent, session;
   uint32_t flags;
   uint64_t start_ticks;
+  int exit_code; /* of a zombie; 0 also when we may not see it */
 };
 #define PF_FORKNOEXEC 0x40
 bool read_process_stat(pid_t pid, struct process_stat *stat);

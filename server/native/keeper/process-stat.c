@@ -22,19 +22,20 @@ ssize_t read_file(int directory, const char *path, char *buffer, size_t size)
 
 bool read_process_stat(pid_t pid, struct process_stat *stat)
 {
-  char path[64], text[1024];
+  char path[64], text[2048];
   snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
   if (read_file(AT_FDCWD, path, text, sizeof text) <= 0) return false;
   char *at = strrchr(text, ')'); /* the name before it may hold anything */
   if (at == NULL || at[1] == '\0') return false;
   at += 2;
   *stat = (struct process_stat){.state = *at++};
-  for (int field = 4; field <= 22; field++) {
+  for (int field = 4; field <= 52 && *at == ' '; field++) {
     uint64_t value = strtoull(at, &at, 10); /* negative ones wrap; we use none of them */
     if (field == 4) stat->parent = (pid_t)value;
     if (field == 6) stat->session = (pid_t)value;
     if (field == 9) stat->flags = (uint32_t)value;
     if (field == 22) stat->start_ticks = value;
+    if (field == 52) stat->exit_code = (int)value;
   }
   return true;
 }

@@ -75,8 +75,9 @@ export class KeeperClient implements Disposable {
   async ask(type: number, fields: readonly Field[] = []): Promise<Frame> {
     const request = this.send(type, fields);
     const reply = await waitUntil(`the reply to request type ${type}`, () => {
-      if (this.closed) throw new Error("The keeper closed the connection");
-      return this.frames.find((frame) => frame.request === request);
+      const frame = this.frames.find((candidate) => candidate.request === request);
+      if (frame === undefined && this.closed) throw new Error("The keeper closed the connection");
+      return frame;
     });
     if (reply.type === Type.error) throw new KeeperError(reply);
     return reply;
