@@ -78,7 +78,7 @@ describe("the commands of forkbus", function () {
     });
     await run.end();
     const lines = (await ok(["logs", "--stdout", "-o", "json", "talk"])).trimEnd().split("\n");
-    const texts = lines.map((line) => String(at(JSON.parse(line), "text") ?? ""));
+    const texts = lines.map((line) => at(JSON.parse(line), "text")).filter(isText);
     assert.equal(texts.join(""), "one\ntwo\nthree\n");
   });
 
@@ -176,6 +176,10 @@ describe("the commands of forkbus", function () {
 function list(value: unknown): readonly unknown[] {
   assert.ok(Array.isArray(value));
   return value;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
 }
 
 /** The member at a path of a JSON document; undefined where there is none. */
