@@ -25,7 +25,8 @@ const heldHere = new Set<string>();
 /**
  * Takes the exclusive lock `path`, making the file if need be, and writes our pid into it for
  * people to read. Throws LockHeldError at once when somebody has it, this process included. The
- * file stays: removing a lock file would let two processes lock two files of one name.
+ * file stays: removing a lock file would let two processes lock two files of one name. Nothing else
+ * in this process may open the file, not even to read it: closing it would drop the lock.
  */
 export function lockFile(path: string): Lock {
   if (heldHere.has(path)) throw new LockHeldError(path, process.pid);
