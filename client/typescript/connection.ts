@@ -1,7 +1,6 @@
 import { ChannelCredentials, type ChannelOptions } from "@grpc/grpc-js";
 import {
   type CallOptions,
-  type Channel,
   type ClientMiddlewareCall,
   createChannel,
   createClientFactory,
@@ -21,6 +20,7 @@ import {
 } from "../../proto/gen/forkbus/v1/queue.js";
 import { type Address, formatAddress } from "./address.js";
 import { ForkbusError, fromClientError } from "./errors.js";
+import { linkSignals } from "./link-signals.js";
 import type { RetryPolicy } from "./retry.js";
 
 /** What TCP needs. `insecure` is plain text, for loopback and tests only. */
@@ -51,8 +51,8 @@ const slowestConnectMs = 5_000;
 /** Makes the channel, which connects when it is first used. */
 export function openConnection(address: Address, tls: TlsOptions, policy: RetryPolicy): Connection {
   const channel = createChannel(target(address), credentials(address, tls), channelOptions(policy));
-  const closed: { reason: ForkbusError | undefined } = { reason: undefined };
-  const factory = createClientFactory().use(typedErrors(() => closed.reason));
+  const closing = new AbortController();
+  const factory = createClientFactory().use(typedErrors(closing.signal));
   return {
     address: formatAddress(address),
     reconnectMs: policy.reconnectMs,
@@ -60,14 +60,11 @@ export function openConnection(address: Address, tls: TlsOptions, policy: RetryP
     queues: factory.create(QueueServiceDefinition, channel),
     admin: factory.create(AdminServiceDefinition, channel),
     close: () => {
-      closed.reason ??= closeChannel(channel);
+      // A channel that closes lets its calls go on; a stream that nobody reads would never end.
+      closing.abort(new ForkbusError("The client is closed", { code: "CANCELLED" }));
+      channel.close();
     },
   };
-}
-
-function closeChannel(channel: Channel): ForkbusError {
-  channel.close();
-  return new ForkbusError("The client is closed", { code: "CANCELLED" });
 }
 
 /** grpc-js takes the two slashes for an absolute path; without them nice-grpc would add a port. */
@@ -100,8 +97,11 @@ function channelOptions(policy: RetryPolicy): ChannelOptions {
   };
 }
 
-/** Turns what calls throw into typed errors. Details come with the trailer, which arrives before the error is seen. */
-function typedErrors(closedReason: () => ForkbusError | undefined) {
+/**
+ * Turns what calls throw into typed errors, and ends calls when the connection closes. Details come with the trailer,
+ * which arrives before the error is seen.
+ */
+function typedErrors(closing: AbortSignal) {
   return async function* <Request, Response>(
     call: ClientMiddlewareCall<Request, Response>,
     options: CallOptions,
@@ -111,15 +111,15 @@ function typedErrors(closedReason: () => ForkbusError | undefined) {
       trailer = metadata;
       options.onTrailer?.(metadata);
     };
-    options.signal?.throwIfAborted();
-    const closed = closedReason();
-    if (closed !== undefined) throw closed;
+    using linked = linkSignals(options.signal, closing);
+    const { signal } = linked;
+    signal.throwIfAborted();
     try {
-      const response = yield* call.next(call.request, { ...options, onTrailer });
+      const response = yield* call.next(call.request, { ...options, signal, onTrailer });
       return response ?? undefined;
     } catch (error) {
-      options.signal?.throwIfAborted();
-      throw closedReason() ?? fromClientError(error, trailer);
+      signal.throwIfAborted();
+      throw fromClientError(error, trailer);
     }
   };
 }
