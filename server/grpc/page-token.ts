@@ -34,10 +34,15 @@ function parse(token: string): readonly [filter: string, lastName: string] | und
   } catch {
     return undefined;
   }
-  if (!Array.isArray(value)) return undefined;
-  const [filter, lastName]: unknown[] = value;
+  if (!isArray(value)) return undefined;
+  const [filter, lastName] = value;
   if (typeof filter !== "string" || typeof lastName !== "string") return undefined;
   return [filter, lastName];
+}
+
+/** Array.isArray says `any[]`. */
+function isArray(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value);
 }
 
 function digest(filter: unknown): string {

@@ -63,8 +63,7 @@ export function fromSpec(spec: ProcessSpec): proto.ProcessSpec {
             })),
           },
     stop: { signal: signalName(spec.stop.signal), graceMs: spec.stop.graceMs },
-    onExit:
-      spec.onExit === "wait-tree" ? proto.OnExit.WAIT_TREE : proto.OnExit.KILL_TREE,
+    onExit: spec.onExit === "wait-tree" ? proto.OnExit.WAIT_TREE : proto.OnExit.KILL_TREE,
     stdout: fromStdioMode(spec.stdout),
     stderr: fromStdioMode(spec.stderr),
     mergeStderr: spec.mergeStderr,
