@@ -5,17 +5,15 @@ import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Channel, createChannel, createClient } from "nice-grpc";
+import { type CallOptions, type Channel, createChannel, createClient } from "nice-grpc";
 import {
   AdminServiceDefinition,
   type AdminServiceClient,
 } from "../../proto/gen/forkbus/v1/admin.js";
 import {
-  type CreateProcessRequest,
   type Process,
   ProcessServiceDefinition,
   type ProcessServiceClient,
-  type ProcessSpec,
 } from "../../proto/gen/forkbus/v1/process.js";
 import {
   QueueServiceDefinition,
@@ -34,8 +32,16 @@ export interface HarnessOptions {
   readonly wrapper?: readonly string[];
 }
 
+type CreateRequest = Parameters<ProcessServiceClient["createProcess"]>[0];
+type NewProcess = NonNullable<CreateRequest["process"]>;
+
 /** The pieces of a CreateProcess that tests care about. */
-export type SpecPatch = Partial<Omit<ProcessSpec, "target">>;
+export type SpecPatch = Omit<NonNullable<NewProcess["spec"]>, "target">;
+export interface RequestPatch {
+  readonly name?: string;
+  readonly labels?: Record<string, string>;
+  readonly requestId?: string;
+}
 
 /**
  * A built daemon of its own, on its own socket and in its own directory. Disposing it ends its
@@ -149,16 +155,14 @@ export class DaemonHarness implements AsyncDisposable {
   async create(
     argv: readonly string[],
     spec: SpecPatch = {},
-    request: Partial<Omit<CreateProcessRequest, "process">> & { name?: string } = {},
+    { name = "", labels = {}, requestId = "" }: RequestPatch = {},
+    options: CallOptions = {},
   ): Promise<Process> {
-    const { name = "", ...rest } = request;
-    const response = await this.processes.createProcess({
-      ...rest,
-      process: {
-        name,
-        spec: { target: { $case: "exec", value: { argv: [...argv] } }, ...spec },
-      },
-    });
+    const target = { $case: "exec", value: { argv: [...argv] } } as const;
+    const response = await this.processes.createProcess(
+      { requestId, process: { name, labels, spec: { target, ...spec } } },
+      options,
+    );
     assert.ok(response.process);
     return response.process;
   }
@@ -180,11 +184,13 @@ export class DaemonHarness implements AsyncDisposable {
     await this.#end("SIGKILL");
     const keeper = this.keeperPid;
     if (keeper !== undefined && isKeeper(keeper)) {
-      // The first one asks its workers to end, the second one does not ask.
-      for (let signals = 0; signals < 2 && isKeeper(keeper); signals++)
-        process.kill(keeper, "SIGTERM");
       await eventually(
-        () => isKeeper(keeper),
+        () => {
+          const alive = isKeeper(keeper);
+          // The first one asks its workers to end, the second one does not ask.
+          if (alive) process.kill(keeper, "SIGTERM");
+          return alive;
+        },
         (alive) => !alive,
         { what: `keeper ${keeper} to end` },
       );
@@ -220,10 +226,10 @@ function hasEnded(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;
 }
 
-/** A pid alone names nothing: it must still be the keeper's program. */
+/** A pid alone names nothing: it must still be the keeper's program, and not what is left of it. */
 function isKeeper(pid: number): boolean {
   try {
-    return readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("forkbus-keeper");
+    return /^\d+ \(forkbus-keeper\) [^ZX]/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
   } catch {
     return false;
   }
