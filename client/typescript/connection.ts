@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { ChannelCredentials, type ChannelOptions } from "@grpc/grpc-js";
 import {
   type CallOptions,
@@ -52,6 +53,8 @@ const slowestConnectMs = 5_000;
 export function openConnection(address: Address, tls: TlsOptions, policy: RetryPolicy): Connection {
   const channel = createChannel(target(address), credentials(address, tls), channelOptions(policy));
   const closing = new AbortController();
+  // One listener for each call under way, and there is no bound on those.
+  setMaxListeners(0, closing.signal);
   const factory = createClientFactory().use(typedErrors(closing.signal));
   return {
     address: formatAddress(address),

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import {
   GetEnd,
   type GetResponse,
@@ -67,6 +68,8 @@ export class Queue<T> implements AsyncIterable<T>, AsyncDisposable {
     this.#connection = connection;
     this.#codec = codec;
     this.#owned = owned;
+    // One listener for each wait.
+    setMaxListeners(0, this.#closing.signal);
     this.#bounds = {
       maxItems: limit(message.spec?.maxItems),
       maxBytes: limit(message.spec?.maxBytes),
