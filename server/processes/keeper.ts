@@ -1,7 +1,7 @@
 import { type CpuSet } from "../cpus/cpu-set.js";
 import { type ProcessUid } from "../core/ids.js";
 import { type ExitReport, type KeeperIdentity, type Worker } from "./process-state.js";
-import { type OnExit, type Rlimit, type StdioMode } from "./process-spec.js";
+import { type OnExit, type ProcessSpec, type Rlimit, type StdioMode } from "./process-spec.js";
 
 /**
  * The program that is the parent of all workers, as the domain sees it. Calls fail with DomainError
@@ -23,8 +23,11 @@ export interface Keeper {
   /** Removes the output of a process that it has no worker of any more. */
   removeOutput(uid: ProcessUid): Promise<void>;
   /** Watches over a worker whose keeper has died. False when that worker is gone. */
-  adopt(uid: ProcessUid, worker: Worker): Promise<boolean>;
+  adopt(uid: ProcessUid, worker: Worker, terms: AdoptionTerms): Promise<boolean>;
 }
+
+/** What a keeper must know to watch over a worker that it has not started. */
+export type AdoptionTerms = Pick<ProcessSpec, "onExit" | "logMaxBytes">;
 
 export type StdinAnswer =
   | { readonly kind: "accepted"; readonly nextOffset: bigint }

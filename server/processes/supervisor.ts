@@ -244,8 +244,9 @@ export class Supervisor implements KeeperEvents, Disposable {
 
   #adopt(uid: ProcessUid, worker: Worker): void {
     const identity = this.#identity;
-    if (identity === null) return;
-    this.#parts.keeper.adopt(uid, worker).then(
+    const record = this.#parts.table.byUid(uid);
+    if (identity === null || record === undefined) return;
+    this.#parts.keeper.adopt(uid, worker, record.spec).then(
       (alive) => {
         if (alive) this.apply(uid, { kind: "adopted", keeper: identity });
         else this.#lose(uid, "keeper-died");

@@ -1,5 +1,6 @@
 import { type ProcessUid } from "../../core/ids.js";
 import {
+  type AdoptionTerms,
   type Keeper,
   type KeeperEvents,
   type SpawnOrder,
@@ -18,7 +19,7 @@ import {
   type KeeperWelcome,
   unexpectedError,
 } from "./keeper-decode.js";
-import { spawnFields } from "./keeper-encode.js";
+import { adoptionFields, spawnFields } from "./keeper-encode.js";
 import { Fields, field } from "./keeper-fields.js";
 import { type Field, type Frame, FrameType, Tag } from "./keeper-frame.js";
 
@@ -141,11 +142,12 @@ export class KeeperClient implements Keeper {
     succeeded(answer, "REMOVE");
   }
 
-  async adopt(uid: ProcessUid, worker: Worker): Promise<boolean> {
+  async adopt(uid: ProcessUid, worker: Worker, terms: AdoptionTerms): Promise<boolean> {
     const answer = await this.#request(FrameType.adopt, [
       field.uid(Tag.id, uid),
       field.u32(Tag.pid, worker.pid),
       field.u64(Tag.startTicks, worker.startTicks),
+      ...adoptionFields(terms),
     ]);
     return succeeded(answer, "ADOPT", "ESRCH");
   }

@@ -1,4 +1,4 @@
-import { type SpawnOrder } from "../../processes/keeper.js";
+import { type AdoptionTerms, type SpawnOrder } from "../../processes/keeper.js";
 import { rlimitNumber } from "../../processes/rlimits.js";
 import { field } from "./keeper-fields.js";
 import { type Field, Tag } from "./keeper-frame.js";
@@ -16,7 +16,7 @@ export function spawnFields(order: SpawnOrder): readonly Field[] {
     (order.mergeStderr ? MERGE_STDERR : 0) |
     (order.stdout === "null" ? STDOUT_NULL : 0) |
     (order.stderr === "null" ? STDERR_NULL : 0) |
-    (order.onExit === "wait-tree" ? WAIT_TREE : 0);
+    treeFlag(order);
   return [
     field.uid(Tag.id, order.uid),
     field.text(Tag.path, order.path),
@@ -38,4 +38,15 @@ export function spawnFields(order: SpawnOrder): readonly Field[] {
       return field.bytes(Tag.rlimit, bytes);
     }),
   ];
+}
+
+export function adoptionFields(terms: AdoptionTerms): readonly Field[] {
+  return [
+    field.u32(Tag.flags, treeFlag(terms)),
+    field.u64(Tag.logMaxBytes, BigInt(terms.logMaxBytes)),
+  ];
+}
+
+function treeFlag({ onExit }: AdoptionTerms): number {
+  return onExit === "wait-tree" ? WAIT_TREE : 0;
 }

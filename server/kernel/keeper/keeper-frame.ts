@@ -85,11 +85,15 @@ export interface Frame {
   readonly fields: readonly Field[];
 }
 
+/** Throws when the frame is larger than the keeper takes, which would end the connection. */
 export function encodeFrame({ type, request, fields }: Frame): Buffer {
   const size = fields.reduce(
     (sum, [, value]) => sum + FIELD_HEADER_BYTES + value.length,
     HEADER_BYTES,
   );
+  if (size - 4 > MAX_FRAME_BYTES) {
+    throw new RangeError(`A frame has at most ${MAX_FRAME_BYTES} bytes, and this one has ${size}`);
+  }
   const frame = Buffer.alloc(size);
   frame.writeUInt32LE(size - 4, 0);
   frame.writeUInt16LE(type, 4);
