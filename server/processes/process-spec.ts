@@ -46,7 +46,9 @@ export const MAX_GRACE_MS = 86_400_000;
 const MAX_ARGV_BYTES = 1024 * 1024;
 const MAX_ENV_BYTES = 1024 * 1024;
 const MAX_PATH_BYTES = 4095;
-const MAX_COUNT = 65_536;
+const MAX_CPU_COUNT = 65_536;
+/** Arguments and variables together: with the lengths, they fit in one message to the keeper. */
+const MAX_STRINGS = 131_072;
 
 /** Fails with the first field that cannot be right, whatever the host. */
 export function validateSpec(spec: ProcessSpec): ProcessSpec {
@@ -56,6 +58,14 @@ export function validateSpec(spec: ProcessSpec): ProcessSpec {
   text("spec.exec.path", spec.path, MAX_PATH_BYTES);
   text("spec.exec.argv", spec.argv.join(" "), MAX_ARGV_BYTES);
   environment(spec.env);
+  const strings = spec.argv.length + Object.keys(spec.env).length;
+  if (strings > MAX_STRINGS) {
+    throw invalidField(
+      "spec.exec.argv",
+      String(strings),
+      `spec.exec.argv and spec.env have ${strings} entries together, at most ${MAX_STRINGS} can be`,
+    );
+  }
   if (!spec.workingDir.startsWith("/")) {
     throw invalidField(
       "spec.working_dir",
@@ -72,10 +82,15 @@ export function validateSpec(spec: ProcessSpec): ProcessSpec {
     MIN_LOG_MAX_BYTES,
     Number.MAX_SAFE_INTEGER,
   );
-  range("spec.stop.grace_ms", spec.stop.graceMs, 0, MAX_GRACE_MS);
+  validateGrace("spec.stop.grace_ms", spec.stop.graceMs);
   cpuRequest(spec.cpus);
   rlimits(spec.rlimits);
   return spec;
+}
+
+/** Of a process, or of one stop. */
+export function validateGrace(field: string, graceMs: number): void {
+  range(field, graceMs, 0, MAX_GRACE_MS);
 }
 
 /** Equal specs have equal texts, whatever the order of their fields. */
@@ -132,7 +147,7 @@ function range(field: string, value: number, min: number, max: number): void {
 }
 
 function cpuRequest(request: CpuRequest): void {
-  if (request.kind === "shared") range("spec.cpus.count", request.count, 1, MAX_COUNT);
+  if (request.kind === "shared") range("spec.cpus.count", request.count, 1, MAX_CPU_COUNT);
   if (request.kind === "explicit" && request.cpus.length === 0) {
     throw invalidField("spec.cpus.cpus", "", "An explicit placement names at least one CPU");
   }

@@ -4,7 +4,7 @@ import { type ProcessUid } from "../core/ids.js";
 import { type Admission, type CreateOrder } from "./admission.js";
 import { type Keeper } from "./keeper.js";
 import { type ProcessRecord } from "./process-record.js";
-import { type StopPolicy } from "./process-spec.js";
+import { type StopPolicy, validateGrace } from "./process-spec.js";
 import { hasEnded, type Requester, type SignalRequest, treeHasEnded } from "./process-state.js";
 import {
   checkUid,
@@ -125,6 +125,7 @@ export class Processes {
     waitMs: number | null,
     signal: AbortSignal,
   ): Promise<StopResult> {
+    if (policy.graceMs !== undefined) validateGrace("stop.grace_ms", policy.graceMs);
     const record = this.get(ref);
     if (hasEnded(record.state)) return { outcome: "already-ended", record };
     this.#requestStop(record, { ...record.spec.stop, ...policy }, requester);
