@@ -134,6 +134,7 @@ describe("the keeper's connection", function () {
   });
 
   it("spends no memory on a daemon that never reads, and loses nothing", async () => {
+    let started = 0;
     {
       using deaf = await keeper.connect();
       deaf.socket.pause();
@@ -152,11 +153,11 @@ describe("the keeper's connection", function () {
         keeper.status("VmRSS") <= Math.max(before, 2048) + 512,
         `${before} to ${keeper.status("VmRSS")} KiB, ${keeper.children().length}`,
       );
+      started = keeper.children().length;
       deaf.socket.destroy();
     }
     using next = await keeper.connect();
-    await waitUntil("a whole list", () => next.frames.some((frame) => frame.type === Type.listEnd));
-    assert.ok((await next.list()).length >= 1000);
+    assert.ok((await next.list()).length >= started);
   });
 });
 

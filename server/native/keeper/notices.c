@@ -136,6 +136,7 @@ static bool write_worker(const struct slot *slot)
 /* Goes on with the LIST under way as far as the buffer reaches. */
 void send_list(void)
 {
+  if (K.discard) K.listing = 0; /* nobody will read it */
   for (; K.listing != 0 && K.listing <= K.h.slots; K.listing++) {
     struct slot *slot = &K.slots[K.listing - 1];
     struct process_stat stat;
