@@ -121,7 +121,9 @@ async function answerUnary(
     null,
     response,
     new WriteWitness(() => {
-      if (!opened.isOver()) lifetime.delivered();
+      opened.guard(() => {
+        if (!opened.isOver()) lifetime.delivered();
+      });
     }),
   );
 }

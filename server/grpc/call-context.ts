@@ -20,4 +20,9 @@ export interface CallContext {
    * iterator's `return` tells.
    */
   undeliverable(undo: () => void): void;
+  /**
+   * Registers what makes the effect of a unary call final. It runs once, synchronously, when the
+   * response has been written to the connection; either it runs or what `undeliverable` was given.
+   */
+  onDelivered(done: () => void): void;
 }

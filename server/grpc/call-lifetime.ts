@@ -21,6 +21,7 @@ export class CallLifetime implements CallContext {
   readonly method: string;
   readonly #controller = new AbortController();
   #undo: (() => void)[] = [];
+  #done: (() => void)[] = [];
   #state: "open" | "answered" | "cancelled" = "open";
 
   constructor(principal: Principal, method: string) {
@@ -40,27 +41,25 @@ export class CallLifetime implements CallContext {
     this.#undo.push(undo);
   }
 
+  onDelivered(done: () => void): void {
+    this.#done.push(done);
+  }
+
   /** The answer is final. From here on a cancellation concerns nobody. */
   answered(): void {
     if (this.#state === "open") this.#state = "answered";
   }
 
-  /** The response is on its way: nothing will be taken back. */
+  /** The response is on its way: nothing will be taken back. Errors go to the caller, after all have run. */
   delivered(): void {
     this.#undo = [];
+    runAll(this.#done, "Completing a call's effects failed");
   }
 
   /** The response will never be written. Errors of an undo go to the caller of this, after all have run. */
   undelivered(): void {
-    const errors: unknown[] = [];
-    for (let undo = this.#undo.pop(); undo !== undefined; undo = this.#undo.pop()) {
-      try {
-        undo();
-      } catch (error) {
-        errors.push(error);
-      }
-    }
-    if (errors.length > 0) throw new AggregateError(errors, "Taking back a call's effects failed");
+    this.#done = [];
+    runAll(this.#undo, "Taking back a call's effects failed");
   }
 
   cancel(why: "cancelled" | "deadline"): void {
@@ -68,4 +67,17 @@ export class CallLifetime implements CallContext {
     this.#state = "cancelled";
     this.#controller.abort(new CallCancelled(why));
   }
+}
+
+/** Newest first, each once. */
+function runAll(steps: (() => void)[], message: string): void {
+  const errors: unknown[] = [];
+  for (let step = steps.pop(); step !== undefined; step = steps.pop()) {
+    try {
+      step();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw new AggregateError(errors, message);
 }

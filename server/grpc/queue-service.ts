@@ -113,9 +113,13 @@ export class QueueService implements Handlers<typeof proto.QueueServiceDefinitio
       return { end: fromEnd(outcome.end), backlog, frame: undefined };
     }
     const { frame } = outcome;
-    // Whoever is no longer there gets nothing; whoever is there has got it once it is answered.
-    if (context.signal.aborted) outcome.putBack();
-    else outcome.taken();
+    // Until it is written to the connection, it can go back to where it was.
+    context.undeliverable(() => {
+      outcome.putBack();
+    });
+    context.onDelivered(() => {
+      outcome.taken();
+    });
     const backlog = BigInt(frame.backlog);
     return { end: proto.GetEnd.UNSPECIFIED, backlog, frame: fromFrame(frame) };
   };

@@ -269,15 +269,18 @@ describe("the effect of a unary call", () => {
 
   it("stays when the response was written, also if the connection breaks later", async () => {
     let undone = 0;
+    let done = 0;
     await using server = await TextServer.start({
       say: (request, context) => {
         context.undeliverable(() => (undone += 1));
+        context.onDelivered(() => (done += 1));
         return Promise.resolve(request);
       },
     });
     for (let round = 0; round < 50; round++) assert.equal(await server.say("x"), "x");
     await server.server.stop({ graceMs: 0 });
     assert.equal(undone, 0);
+    assert.equal(done, 50);
   });
 
   it("is taken back when the client gives up while its window has no room for the response", async () => {
@@ -286,6 +289,7 @@ describe("the effect of a unary call", () => {
     await using server = await TextServer.start({
       say: (request, context) => {
         context.undeliverable(() => (undone += 1));
+        context.onDelivered(() => assert.fail("was not delivered"));
         answered.resolve();
         return Promise.resolve(request);
       },

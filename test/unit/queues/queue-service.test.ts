@@ -14,7 +14,12 @@ function caller(uid = 1) {
     signal: controller.signal,
     principal: { kind: "local-user", uid, gid: uid, pid: 2 },
     method: "forkbus.v1.QueueService/Any",
-    undeliverable: () => undefined,
+    undeliverable: (undo) => {
+      if (controller.signal.aborted) undo();
+    },
+    onDelivered: (done) => {
+      if (!controller.signal.aborted) done();
+    },
   };
   return {
     context,
