@@ -110,8 +110,7 @@ export class Journal {
   #refuse(payloadBytes: number): Error | undefined {
     if (this.#closed) return new Error("The journal is closed");
     if (payloadBytes > MAX_PAYLOAD_BYTES) {
-      return new DomainError(
-        "payload-too-large",
+      return new RangeError(
         `A journal record holds at most ${MAX_PAYLOAD_BYTES} bytes, got ${payloadBytes}`,
       );
     }

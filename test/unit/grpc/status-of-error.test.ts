@@ -21,13 +21,10 @@ function documentedReasons(): Map<string, string> {
   return new Map([...proto.matchAll(pattern)].map((match) => [match[2] ?? "", match[1] ?? ""]));
 }
 
-/** Codes that no RPC ends with: the API has no word for them. */
-const internalCodes: ReadonlySet<string> = new Set(["payload-too-large"]);
-
 describe("the status of an error", () => {
   it("is the one that error.proto documents, for every code", () => {
     const documented = documentedReasons();
-    const codes = domainErrorCodes().filter((code) => !internalCodes.has(code));
+    const codes = domainErrorCodes();
     assert.ok(codes.length > 30);
     const expected = codes.map((code) => `${code}: ${documented.get(reasonOfCode(code)) ?? "?"}`);
     const actual = codes.map((code) => {
