@@ -257,6 +257,8 @@ describe("the keeper as a program", function () {
     await client.acknowledge(polite.id);
     assert.equal(await keeper.exit(), 0);
     assert.match(keeper.stderr, /1 exit records that nobody acknowledged are lost/);
+    const group = /cgroups (\/\S+)/.exec(keeper.stderr)?.[1];
+    if (group !== undefined) assert.equal(existsSync(group), false, "no leaf stays behind");
   });
 
   it("exits at once on SIGTERM when it has no workers", async () => {

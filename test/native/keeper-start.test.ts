@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { type KeeperClient, newId } from "./support/keeper-client.js";
@@ -253,6 +253,9 @@ describe("the keeper's list of users", function () {
     if (process.getuid?.() !== 0) this.skip();
   });
   const policy = join(tmpdir(), `forkbus-policy-${process.pid}`);
+  after(() => {
+    rmSync(policy, { force: true });
+  });
 
   async function startWith(text: string, mode = 0o644): Promise<KeeperProcess> {
     writeFileSync(policy, text);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { KeeperError, newId } from "./support/keeper-client.js";
@@ -148,6 +148,9 @@ for (const cgroup of ["auto", "none"]) {
       await client.acknowledge(counting.id);
       await client.acknowledge(tree.id);
       await waitUntil("their end", () => workers.every(({ pid }) => !isAlive(pid)));
+      const group = /cgroups (\/\S+)/.exec(first.stderr)?.[1];
+      if (group !== undefined)
+        await waitUntil("the dead keeper's leaves to go", () => !existsSync(group));
     });
   });
 }

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
-#define DEEPEST 8
+#define DEEPEST 9
 
 /* Where cgroup2 is mounted, and which part of the hierarchy that mount shows. */
 static bool find_mount(char mount[PATH_MAX], char root[PATH_MAX])
@@ -98,7 +98,7 @@ bool cgroup_setup(void)
 void cgroup_teardown(void)
 {
   if (K.h.cgroup >= 0) close(K.h.cgroup);
-  if (K.h.cgroup_path[0] != '\0') rmdir(K.h.cgroup_path);
+  if (K.h.cgroup_path[0] != '\0' && strcmp(K.cgroup_mode, "auto") == 0) rmdir(K.h.cgroup_path);
   K.h.cgroup = -1;
   K.h.cgroup_path[0] = '\0';
 }
@@ -207,6 +207,16 @@ bool cgroup_remove(const uint8_t id[ID_BYTES])
     close(directory);
   }
   return unlinkat(K.h.cgroup, name, AT_REMOVEDIR) == 0 || errno == ENOENT;
+}
+
+/* Removes the empty leaves that a keeper left when it died; what still holds processes stays, to be adopted. */
+void cgroup_sweep(const char *path)
+{
+  int directory = open(path, DIRECTORY_FLAGS);
+  if (directory < 0) return;
+  walk(directory, DESTROY, 0, 0);
+  close(directory);
+  if (strcmp(path, K.h.cgroup_path) != 0) rmdir(path);
 }
 
 /* An adopted worker's leaf was made by another keeper, perhaps elsewhere: move what it holds into ours. */

@@ -173,6 +173,7 @@ bool next_entry(int directory, char *buffer, size_t size, long *filled, long *at
 /* cgroup.c */
 bool cgroup_setup(void);
 void cgroup_teardown(void);
+void cgroup_sweep(const char *path);
 bool cgroup_create(const uint8_t id[ID_BYTES], int *fd);
 bool cgroup_populated(const struct slot *slot);
 void cgroup_kill(const struct slot *slot);

@@ -92,6 +92,7 @@ static const char help[] =
     "  --version, --help\n";
 
 static const char *policy_path;
+static char former_cgroups[1024]; /* of the keeper that had the directory before */
 static int resumed = -1;
 
 static void parse_options(int argc, char **argv)
@@ -131,7 +132,7 @@ static void parse_options(int argc, char **argv)
 
 static void open_directory(void)
 {
-  char pid[32] = "";
+  char text[32 + sizeof former_cgroups] = "";
   if (mkdir(K.directory_path, 0750) != 0 && errno != EEXIST) die(K.directory_path);
   K.h.directory = open(K.directory_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (K.h.directory < 0) die(K.directory_path);
@@ -139,10 +140,11 @@ static void open_directory(void)
   K.h.lock = openat(K.h.directory, "keeper.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
   if (K.h.lock < 0) die("keeper.lock");
   if (flock(K.h.lock, LOCK_EX | LOCK_NB) != 0) {
-    if (read(K.h.lock, pid, sizeof pid - 1) < 0) die("keeper.lock");
-    say("another keeper, pid %d, has %s", atoi(pid), K.directory_path);
+    if (read(K.h.lock, text, sizeof text - 1) < 0) die("keeper.lock");
+    say("another keeper, pid %d, has %s", atoi(text), K.directory_path);
     exit(EXIT_BUSY);
   }
+  if (pread(K.h.lock, text, sizeof text - 1, 0) > 0) sscanf(text, "%*d %1023s", former_cgroups);
   if (ftruncate(K.h.lock, 0) != 0 || dprintf(K.h.lock, "%d\n", (int)getpid()) < 0) die("keeper.lock");
 }
 
@@ -214,6 +216,8 @@ static void start_fresh(void)
   if (logs_probe()) K.h.features |= FEATURE_PUNCH;
   probe_exit_info();
   if (!policy_load(policy_path) || !cgroup_setup()) exit(1);
+  if (former_cgroups[0] == '/') cgroup_sweep(former_cgroups);
+  if (K.h.cgroup >= 0 && dprintf(K.h.lock, "%s\n", K.h.cgroup_path) < 0) die("keeper.lock");
   open_socket();
 }
 
@@ -358,6 +362,8 @@ int main(int argc, char **argv)
   if (K.used > 0) say("stopped; %u exit records that nobody acknowledged are lost", (unsigned)K.used);
   connection_close();
   unlink(K.socket_path);
+  for (uint32_t i = 0; i < K.h.slots; i++)
+    if (K.slots[i].state != FREE && K.slots[i].leaf) cgroup_remove(K.slots[i].id);
   cgroup_teardown();
   return 0;
 }

@@ -48,9 +48,13 @@ export class KeeperProcess implements AsyncDisposable {
 
   static async start(options: KeeperOptions = {}): Promise<KeeperProcess> {
     const keeper = new KeeperProcess(options);
-    await waitUntil("the keeper's socket", () => {
+    const ready = waitUntil("the keeper's socket", () => {
       if (keeper.#exit !== undefined) throw new Error(`The keeper ended: ${keeper.stderr}`);
       return keeper.stderr.includes("started") && existsSync(keeper.socketPath);
+    });
+    await ready.catch(async (error: unknown) => {
+      await keeper[Symbol.asyncDispose]();
+      throw error;
     });
     return keeper;
   }
