@@ -202,7 +202,8 @@ export class DaemonHarness implements AsyncDisposable {
     this.#channel ??= createChannel(`unix://${this.socketPath}`, undefined, {
       // A daemon that comes back is found again without waiting.
       "grpc.initial_reconnect_backoff_ms": 50,
-      "grpc.min_reconnect_backoff_ms": 50,
+      // For one attempt to connect: nice-grpc enforces it under this name.
+      "grpc.min_reconnect_backoff_ms": 10_000,
       "grpc.max_reconnect_backoff_ms": 100,
     });
     return this.#channel;

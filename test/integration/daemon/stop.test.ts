@@ -170,7 +170,7 @@ describe("stopping and signalling", () => {
     await eventually(
       async () => statusOf((await daemon().processes.getProcess({ name })).process).state,
       (seen) => seen === state,
-      { what: `${name} to be ${ProcessState[state]}` },
+      { what: `${name} to be in state ${state}` },
     );
   }
 });

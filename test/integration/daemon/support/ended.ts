@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { type Timestamp } from "../../../../proto/gen/google/protobuf/timestamp.js";
 import {
   type ExitRecord,
   type Process,
@@ -26,6 +27,12 @@ export function exitOf(process: Process | undefined): ExitRecord {
   const { exit } = statusOf(process);
   assert.ok(exit, `${process?.name ?? ""} has not ended`);
   return exit;
+}
+
+/** Of the wall clock. */
+export function millisecondsOf(time: Timestamp | undefined): number {
+  assert.ok(time);
+  return Number(time.seconds) * 1000 + time.nanos / 1e6;
 }
 
 /** Such as `3`, `SIGKILL` or `LOST`. */
