@@ -93,11 +93,18 @@ for (const cgroup of ["auto", "none"]) {
       await using first = await KeeperProcess.start({ args });
       const place = join(first.directory, "..");
       const workers: { id: Buffer; pid: number; startTicks: bigint }[] = [];
+      await using _leftovers = {
+        [Symbol.asyncDispose]: (): Promise<void> => {
+          // Workers outlive the killed keeper; a failing test must not leave them.
+          for (const { pid } of workers) if (isAlive(pid)) process.kill(pid, "SIGKILL");
+          return Promise.resolve();
+        },
+      };
       {
         using client = await first.connect();
         for (const script of [
           "trap 'exit 42' USR1; while :; do sleep 0.02; done",
-          "sleep 60 & while :; do wait; done",
+          "sleep 60 & wait; sleep 60",
           "exec cat",
         ]) {
           const { id, pid, frame } = await client.spawned({ argv: shell(script) });
