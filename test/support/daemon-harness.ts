@@ -86,7 +86,7 @@ export class DaemonHarness implements AsyncDisposable {
   /** From the keeper's lock file; undefined when there was never one. */
   get keeperPid(): number | undefined {
     const path = join(this.stateDir, "workers", "keeper.lock");
-    const pid = existsSync(path) ? Number(readFileSync(path, "utf8").trim()) : NaN;
+    const pid = existsSync(path) ? Number(readFileSync(path, "utf8").split("\n")[0]) : NaN;
     return Number.isInteger(pid) && pid > 0 ? pid : undefined;
   }
 
