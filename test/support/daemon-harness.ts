@@ -158,7 +158,7 @@ export class DaemonHarness implements AsyncDisposable {
     { name = "", labels = {}, requestId = "" }: RequestPatch = {},
     options: CallOptions = {},
   ): Promise<Process> {
-    const target = { $case: "exec", value: { argv: [...argv] } } as const;
+    const target = { $case: "exec" as const, value: { argv: [...argv] } };
     const response = await this.processes.createProcess(
       { requestId, process: { name, labels, spec: { target, ...spec } } },
       options,
