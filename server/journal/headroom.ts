@@ -14,6 +14,7 @@ export class Headroom {
   readonly #log: JournalLog;
   #held = false;
   #making: Promise<void> | undefined;
+  #releasing: Promise<boolean> | undefined;
   #writtenSinceReleased = 0;
 
   constructor(storage: SegmentStorage, sizeBytes: number, log: JournalLog) {
@@ -31,13 +32,16 @@ export class Headroom {
     await this.#making;
   }
 
-  /** True if space was given back to the file system just now. */
+  /** True if space was given back to the file system just now. Joins a release that is under way. */
   async release(): Promise<boolean> {
-    if (!this.#held) return false;
+    if (!this.#held) return this.#releasing ?? false;
     this.#held = false;
     this.#writtenSinceReleased = 0;
     this.#log.warn("journal gave up its space reserve", { sizeBytes: this.sizeBytes });
-    return this.#remove();
+    this.#releasing = this.#remove().finally(() => {
+      this.#releasing = undefined;
+    });
+    return this.#releasing;
   }
 
   /** Makes the reserve again once as many ordinary bytes as it needs have found room. */

@@ -218,7 +218,9 @@ export class Journal {
       record.failure = failure;
       if (!urgent && record.sizeBytes >= tooLarge) continue;
       record.failure = await this.#tryWrite([record]);
-      if (record.failure !== undefined && urgent && (await this.#headroom.release())) {
+      if (record.failure !== undefined && urgent) {
+        // Tried again also when there was no reserve to release: a compaction may have been first.
+        await this.#headroom.release();
         record.failure = await this.#tryWrite([record]);
       }
       if (record.failure !== undefined) tooLarge = Math.min(tooLarge, record.sizeBytes);
