@@ -48,12 +48,14 @@ export class ProcessSystem implements AsyncDisposable {
     };
     const watchedStore: RecordStore = {
       save: (record, counters) => this.#watch(store.save(record, counters)),
-      remove: (record, expired) => this.#watch(store.remove(record, expired)),
+      // What the journal takes on a full disk says nothing about whether there is room.
+      remove: (record, expired) => store.remove(record, expired),
     };
     const writer = new RecordWriter(watchedStore, table, clock, onFailure);
     const removal = new Removal({
       table,
       store: watchedStore,
+      writer,
       keeper,
       retention,
       clock,
@@ -87,7 +89,6 @@ export class ProcessSystem implements AsyncDisposable {
       admission,
       supervisor,
       keeper,
-      writer,
       removal,
       retention,
       stdin,

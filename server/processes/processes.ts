@@ -12,7 +12,6 @@ import {
   type ProcessPage,
   type ProcessTable,
 } from "./process-table.js";
-import { type RecordWriter } from "./record-writer.js";
 import { type Removal } from "./removal.js";
 import { type Retention } from "./retention.js";
 import { SIGKILL } from "./signals.js";
@@ -38,7 +37,6 @@ export interface ProcessesParts {
   readonly admission: Admission;
   readonly supervisor: Supervisor;
   readonly keeper: Keeper;
-  readonly writer: RecordWriter;
   readonly removal: Removal;
   readonly retention: Retention;
   readonly stdin: StdinWriter;
@@ -155,7 +153,6 @@ export class Processes {
       }
       await this.#kill(record, requester, signal);
     }
-    await this.#parts.writer.keep(record.uid);
     // Somebody else may have deleted it meanwhile.
     const ended = this.#parts.table.byUid(record.uid);
     if (ended !== undefined) await this.#parts.removal.remove(ended);

@@ -22,6 +22,7 @@ export class RecordWriter implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #onFailure: (error: unknown) => void;
   readonly #pending = new Map<ProcessUid, Promise<void>>();
+  readonly #leaving = new Set<ProcessUid>();
   readonly #closed = new AbortController();
 
   constructor(
@@ -37,13 +38,40 @@ export class RecordWriter implements AsyncDisposable {
     this.#onFailure = onFailure;
   }
 
-  /** Resolves when the record as it was at this call, or a later version, is kept, or it was removed. */
+  /**
+   * Resolves when the record as it was at this call, or a later version, is kept, or it was removed;
+   * rejects when the daemon stops before. Nobody has to look.
+   */
   keep(uid: ProcessUid): Promise<void> {
     const queued = this.#pending.get(uid);
     if (queued !== undefined) return queued;
     const written = Promise.resolve().then(() => this.#write(uid));
+    written.catch(() => undefined);
     this.#pending.set(uid, written);
     return written;
+  }
+
+  /** One attempt, now: whether the newest version of the record is kept. */
+  async attempt(uid: ProcessUid): Promise<boolean> {
+    const record = this.#source.byUid(uid);
+    if (record === undefined) return true;
+    try {
+      await this.#store.save(record, this.#source.counters);
+      return true;
+    } catch (error) {
+      this.#onFailure(error);
+      return false;
+    }
+  }
+
+  /** Until disposed nothing is written of a record, so that it can be removed for good. */
+  suspend(uid: ProcessUid): Disposable {
+    this.#leaving.add(uid);
+    return {
+      [Symbol.dispose]: () => {
+        this.#leaving.delete(uid);
+      },
+    };
   }
 
   /** Gives up what cannot be written now: it is in the keeper's table still. */
@@ -53,22 +81,14 @@ export class RecordWriter implements AsyncDisposable {
   }
 
   async #write(uid: ProcessUid): Promise<void> {
-    for (;;) {
-      // From here on a change needs a write of its own.
-      this.#pending.delete(uid);
-      const record = this.#source.byUid(uid);
-      if (record === undefined) return;
-      try {
-        await this.#store.save(record, this.#source.counters);
-        return;
-      } catch (error) {
-        this.#onFailure(error);
-        const queued = this.#pending.get(uid);
-        if (queued !== undefined) return queued;
-        const retry = this.#clock.sleep(RETRY_MS, this.#closed.signal).then(() => this.#write(uid));
-        this.#pending.set(uid, retry);
-        return retry;
-      }
-    }
+    // From here on a change needs a write of its own.
+    this.#pending.delete(uid);
+    if (this.#source.byUid(uid) === undefined) return;
+    if (!this.#leaving.has(uid) && (await this.attempt(uid))) return;
+    const queued = this.#pending.get(uid);
+    if (queued !== undefined) return queued;
+    const retry = this.#clock.sleep(RETRY_MS, this.#closed.signal).then(() => this.#write(uid));
+    this.#pending.set(uid, retry);
+    return retry;
   }
 }

@@ -4,6 +4,7 @@ import { type Keeper } from "./keeper.js";
 import { type ProcessRecord } from "./process-record.js";
 import { type ProcessTable } from "./process-table.js";
 import { type RecordStore } from "./record-store.js";
+import { type RecordWriter } from "./record-writer.js";
 import { type Retention } from "./retention.js";
 
 /** Timers of Node end at 2^31 - 1 ms. */
@@ -12,6 +13,7 @@ const LONGEST_SLEEP_MS = 0x7fff_ffff;
 export interface RemovalParts {
   readonly table: ProcessTable;
   readonly store: RecordStore;
+  readonly writer: RecordWriter;
   readonly keeper: Keeper;
   readonly retention: Retention;
   readonly clock: Clock;
@@ -42,6 +44,7 @@ export class Removal implements AsyncDisposable {
 
   /** The keeper has no worker of this process any more. */
   noteAcknowledged(uid: ProcessUid): void {
+    if (this.#parts.table.byUid(uid) === undefined) return;
     this.#acknowledged.add(uid);
     this.#expire();
   }
@@ -62,10 +65,18 @@ export class Removal implements AsyncDisposable {
     await this.#parts.store.remove(record, null);
   }
 
-  /** Removes the record, which is kept, and the output of a process that has ended with its tree. */
+  /** Removes the record and the output of a process that has ended with its tree. */
   async remove(record: ProcessRecord): Promise<void> {
-    await this.#parts.keeper.acknowledgeExit(record.uid);
-    await this.#parts.store.remove(record, null);
+    const { keeper, store, writer } = this.#parts;
+    using _suspended = writer.suspend(record.uid);
+    if (await writer.attempt(record.uid)) {
+      await keeper.acknowledgeExit(record.uid);
+      await store.remove(record, null);
+    } else {
+      // On a full disk only removals can be written, and waiting for room would leave it full.
+      await store.remove(record, null);
+      await keeper.acknowledgeExit(record.uid);
+    }
     await this.#forget(record);
   }
 
