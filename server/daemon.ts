@@ -110,6 +110,8 @@ async function start(
     log,
   });
   cleanup.defer(async () => {
+    // While the keeper can still be asked: what expires now is removed with its output.
+    await system[Symbol.asyncDispose]();
     // A keeper without workers has nothing to keep.
     if (keeper.isConnected) await keeper.shutDown().catch(() => false);
     await link[Symbol.asyncDispose]();
