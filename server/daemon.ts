@@ -220,6 +220,7 @@ function keeperProgram({ stateDir, keeper }: Config): KeeperProgram {
   }
   return {
     path: keeper.path ?? join(packageRoot, "dist/native/forkbus-keeper"),
+    version: keeper.path === null ? buildInfo().version : null,
     socketPath,
     directory: join(stateDir, "workers"),
     logPath: join(stateDir, "keeper.log"),

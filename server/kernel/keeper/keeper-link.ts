@@ -77,7 +77,13 @@ async function reach(parts: KeeperLinkParts, signal: AbortSignal): Promise<Keepe
   const found = await attempt(parts);
   if (found !== undefined) {
     logConnected(log, "keeper found", found.welcome);
-    return found.connection;
+    if (!(await upgraded(parts, found.welcome))) return found.connection;
+    found.connection.destroy();
+    parts.client.end();
+    const renewed = await attempt(parts);
+    if (renewed === undefined) throw new Error("The keeper has gone with its upgrade");
+    logConnected(log, "keeper upgraded", renewed.welcome);
+    return renewed.connection;
   }
   await startKeeper(program);
   const deadlineMs = clock.now() + START_PATIENCE_MS;
@@ -93,6 +99,24 @@ async function reach(parts: KeeperLinkParts, signal: AbortSignal): Promise<Keepe
         `The keeper does not answer at ${program.socketPath}; see ${program.logPath}`,
       );
     }
+  }
+}
+
+/**
+ * A keeper that an earlier release started becomes the one of this release, in place: its workers do
+ * not notice. One that refuses goes on as it is.
+ */
+async function upgraded(
+  { program, client, log }: KeeperLinkParts,
+  { version }: KeeperWelcome,
+): Promise<boolean> {
+  if (program.version === null || version === program.version) return false;
+  try {
+    await client.upgrade(program.path);
+    return true;
+  } catch (error) {
+    log.warn("keeper cannot be upgraded", { from: version, to: program.version, error });
+    return false;
   }
 }
 

@@ -3,6 +3,8 @@ import { closeSync, openSync } from "node:fs";
 
 export interface KeeperProgram {
   readonly path: string;
+  /** Of the program in the package; null when the operator chose another one. */
+  readonly version: string | null;
   readonly socketPath: string;
   /** Holds the output of workers. */
   readonly directory: string;
