@@ -7,6 +7,7 @@ import { type RecordStore } from "./record-store.js";
 import { type RecordWriter } from "./record-writer.js";
 import { type Retention } from "./retention.js";
 
+const MAX_EXPIRING = 64;
 /** Timers of Node end at 2^31 - 1 ms. */
 const LONGEST_SLEEP_MS = 0x7fff_ffff;
 
@@ -21,7 +22,7 @@ export interface RemovalParts {
 }
 
 /**
- * Takes records away: one at a time, first the record, then its output; what a crash leaves of the
+ * Takes records away: of each first the record, then its output; what a crash leaves of the
  * output is swept at the next start. Records expire in the order in which their processes ended,
  * and only when the keeper has forgotten the worker; while the keeper is away nothing expires.
  */
@@ -29,7 +30,7 @@ export class Removal implements AsyncDisposable {
   readonly #parts: RemovalParts;
   readonly #acknowledged = new Set<ProcessUid>();
   readonly #closed = new AbortController();
-  #running: Promise<void> | null = null;
+  readonly #expiring = new Map<ProcessUid, Promise<void>>();
   #alarm: { readonly atMs: number; readonly cancel: AbortController } | null = null;
   #paused = true;
 
@@ -75,7 +76,7 @@ export class Removal implements AsyncDisposable {
     } else {
       // On a full disk only removals can be written, and waiting for room would leave it full.
       await store.remove(record, null);
-      await keeper.acknowledgeExit(record.uid);
+      await this.#acknowledgeUnkept(record);
     }
     await this.#forget(record);
   }
@@ -83,33 +84,39 @@ export class Removal implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort();
     this.#alarm?.cancel.abort();
-    await this.#running;
+    await Promise.all(this.#expiring.values());
   }
 
+  /** Several at a time: one by one, each of which waits for the disk, would fall behind the ends. */
   #expire(): void {
-    if (this.#running !== null || this.#paused || this.#closed.signal.aborted) return;
-    const uid = this.#parts.retention.due(this.#parts.clock.now());
-    if (uid === undefined) {
-      this.#setAlarm();
-      return;
+    const { retention, clock, onFailure } = this.#parts;
+    while (!this.#paused && !this.#closed.signal.aborted && this.#expiring.size < MAX_EXPIRING) {
+      const uid = retention.due(clock.now(), this.#expiring);
+      if (uid === undefined) {
+        // Whichever is on its way comes back here.
+        if (this.#expiring.size === 0) this.#setAlarm();
+        return;
+      }
+      // Whoever acknowledges it comes back here.
+      if (!this.#acknowledged.has(uid)) return;
+      const expired = this.#expireOne(uid).then(
+        () => {
+          this.#expiring.delete(uid);
+          this.#expire();
+        },
+        (error: unknown) => {
+          // Tried again at the next end or acknowledgement: there is no hurry.
+          this.#expiring.delete(uid);
+          onFailure(error);
+        },
+      );
+      this.#expiring.set(uid, expired);
     }
-    // Whoever acknowledges it comes back here.
-    if (!this.#acknowledged.has(uid)) return;
-    this.#running = this.#expireOne(uid).then(
-      () => {
-        this.#running = null;
-        this.#expire();
-      },
-      (error: unknown) => {
-        // Tried again at the next end or acknowledgement: there is no hurry.
-        this.#running = null;
-        this.#parts.onFailure(error);
-      },
-    );
   }
 
   async #expireOne(uid: ProcessUid): Promise<void> {
-    const { table, store, retention } = this.#parts;
+    const { table, store, retention, writer } = this.#parts;
+    using _suspended = writer.suspend(uid);
     const record = table.byUid(uid);
     if (record === undefined) {
       retention.noteRemoved(uid);
@@ -125,6 +132,16 @@ export class Removal implements AsyncDisposable {
     this.#parts.retention.noteRemoved(uid);
     this.#acknowledged.delete(uid);
     await this.#parts.keeper.removeOutput(uid);
+  }
+
+  /** Where the keeper does not answer, the process is there as before, and its record kept again. */
+  async #acknowledgeUnkept({ uid }: ProcessRecord): Promise<void> {
+    try {
+      await this.#parts.keeper.acknowledgeExit(uid);
+    } catch (error) {
+      void this.#parts.writer.keep(uid);
+      throw error;
+    }
   }
 
   #setAlarm(): void {

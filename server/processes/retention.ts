@@ -9,6 +9,8 @@ export interface RetentionPolicy {
 /** How many names of expired records are remembered, to answer RECORD_EXPIRED. */
 export const MAX_EXPIRED_NAMES = 10_000;
 
+const NONE: ReadonlySet<ProcessUid> = new Set();
+
 /**
  * Which ended processes have had their time: the oldest end goes first. Ages run on the monotonic
  * clock of this daemon; for processes that ended before it began, from their wall clock.
@@ -33,11 +35,14 @@ export class Retention {
     this.#ended.delete(uid);
   }
 
-  /** The next process to expire, if it has had its time. */
-  due(nowMs: number): ProcessUid | undefined {
+  /** The next process to expire, if it has had its time; those that `going` has are on their way. */
+  due(nowMs: number, going: Pick<ReadonlySet<ProcessUid>, "has"> = NONE): ProcessUid | undefined {
+    let left = this.#ended.size;
     for (const [uid, endedAtMs] of this.#ended) {
-      const tooMany = this.#ended.size > this.#policy.maxRecords;
-      return tooMany || endedAtMs + this.#policy.maxAgeMs <= nowMs ? uid : undefined;
+      const tooMany = left > this.#policy.maxRecords;
+      if (!tooMany && endedAtMs + this.#policy.maxAgeMs > nowMs) return undefined;
+      if (!going.has(uid)) return uid;
+      left--;
     }
     return undefined;
   }
