@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
+import { type LogOffset } from "../../../proto/gen/forkbus/v1/types.js";
 import {
   LogGapReason,
-  type LogPosition,
   LogStream,
   type ReadLogsRequest,
   StdioMode,
@@ -13,6 +13,11 @@ import { hasWritten, type Output, readOutput } from "./support/output-events.js"
 import { sharedDaemon } from "./support/shared-daemon.js";
 
 const KIB = 1024;
+
+interface Extent {
+  readonly begin: LogOffset;
+  readonly end: LogOffset;
+}
 
 describe("ReadLogs", () => {
   const daemon = sharedDaemon();
@@ -143,7 +148,7 @@ describe("ReadLogs", () => {
     assert.ok(stdout.length >= 60 * KIB && stdout.length <= 68 * KIB, String(stdout.length));
     const { stdout: status } = statusOf((await daemon().processes.getProcess({ name })).process);
     assert.deepEqual(status?.begin, gap.to);
-    assert.equal(status?.end?.offset, BigInt(whole.length));
+    assert.equal(status.end?.offset, BigInt(whole.length));
     // Who does not ask for the beginning is not told of the gap.
     const kept = await read(name);
     assert.deepEqual([kept.gaps.length, kept.stdout.equals(stdout)], [0, true]);
@@ -166,14 +171,14 @@ describe("ReadLogs", () => {
     const script = "seq 1 50000; read _; : > /dev/stdout; echo after; read _; echo more";
     const spec = { openStdin: true, logRetention: { maxBytes: BigInt(64 * KIB) } };
     const { name } = await daemon().create(["sh", "-c", script], spec);
-    const position = async (): Promise<LogPosition> => {
+    const position = async (): Promise<Extent> => {
       const { process } = await daemon().processes.getProcess({ name });
       const { stdout } = statusOf(process);
       assert.ok(stdout?.begin && stdout.end);
-      return stdout;
+      return { begin: stdout.begin, end: stdout.end };
     };
     // The keeper has seen the file at its full size: what it never saw is nothing that can be lost.
-    const before = await eventually(position, ({ begin }) => begin?.offset !== 0n);
+    const before = await eventually(position, ({ begin }) => begin.offset > 0n);
     const following = read(name, { follow: true, stream: LogStream.STDOUT });
     await daemon().processes.writeStdin({ name, data: Buffer.from("\n") });
     await hasWritten(daemon(), name, "after");
@@ -182,7 +187,7 @@ describe("ReadLogs", () => {
     assert.match(stdout.toString(), /^(.*\n50000\n)?after\nmore\n$/s);
     assert.ok(gaps.length <= 1);
     const old = await read(name, {
-      ...from(0n, before.end?.offset ?? 0n),
+      ...from(0n, before.end.offset),
       stream: LogStream.STDOUT,
     });
     assert.equal(old.stdout.toString(), "after\nmore\n");
