@@ -3,20 +3,22 @@ import { type ProcessUid } from "../core/ids.js";
 import { type SpawnOrder } from "./keeper.js";
 
 interface Birth {
-  /** Undefined until it has been given to the keeper. */
-  readonly order: SpawnOrder | undefined;
+  /** `unknown`: an earlier daemon may have given it to the keeper. */
+  readonly order: SpawnOrder | "not-given" | "unknown";
   readonly outcome: Deferred<void>;
 }
 
-/** Creates that are under way in this daemon: what was ordered, and who waits for the outcome. */
+/** Creates that are under way: what was ordered, and who waits for the outcome. */
 export class Births {
   readonly #births = new Map<ProcessUid, Birth>();
 
   begin(uid: ProcessUid): void {
-    const outcome = deferred();
-    // Nobody may be waiting when it fails.
-    outcome.promise.catch(() => undefined);
-    this.#births.set(uid, { order: undefined, outcome });
+    this.#enter(uid, "not-given");
+  }
+
+  /** A create that was under way when an earlier daemon ended. */
+  resume(uid: ProcessUid): void {
+    this.#enter(uid, "unknown");
   }
 
   /** The order is on its way to the keeper; it can be repeated if the keeper never got it. */
@@ -25,12 +27,14 @@ export class Births {
     if (birth !== undefined) this.#births.set(order.uid, { ...birth, order });
   }
 
-  has(uid: ProcessUid): boolean {
-    return this.#births.has(uid);
+  /** The intent is being kept; only then the order goes to the keeper. */
+  awaitsOrder(uid: ProcessUid): boolean {
+    return this.#births.get(uid)?.order === "not-given";
   }
 
   orderOf(uid: ProcessUid): SpawnOrder | undefined {
-    return this.#births.get(uid)?.order;
+    const order = this.#births.get(uid)?.order;
+    return typeof order === "object" ? order : undefined;
   }
 
   /** Settles when the worker is born or cannot be; at once when no birth is under way. */
@@ -46,5 +50,12 @@ export class Births {
   fail(uid: ProcessUid, error: Error): void {
     this.#births.get(uid)?.outcome.reject(error);
     this.#births.delete(uid);
+  }
+
+  #enter(uid: ProcessUid, order: Birth["order"]): void {
+    const outcome = deferred();
+    // Nobody may be waiting when it fails.
+    outcome.promise.catch(() => undefined);
+    this.#births.set(uid, { order, outcome });
   }
 }

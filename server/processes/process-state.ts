@@ -173,7 +173,9 @@ function spawned(state: ProcessState, worker: Worker): Step {
 }
 
 function adopted(state: ProcessState, keeper: KeeperIdentity): Step {
-  if (state.kind === "starting" || state.kind === "lost") return [state, []];
+  if (state.kind === "lost") return [state, []];
+  // The order has not been given yet, and goes to this keeper.
+  if (state.kind === "starting") return [{ ...state, keeper }, []];
   return [{ ...state, worker: { ...state.worker, keeper } }, []];
 }
 

@@ -35,6 +35,7 @@ export class ProcessSystem implements AsyncDisposable {
   readonly ledger: CpuLedger;
   readonly supervisor: Supervisor;
   readonly #cleanup = new CleanupStack();
+  readonly #writer: RecordWriter;
   #troubled: unknown = null;
 
   constructor(parts: ProcessSystemParts) {
@@ -46,15 +47,10 @@ export class ProcessSystem implements AsyncDisposable {
     const onFailure = (error: unknown): void => {
       this.#noteTrouble(error, log);
     };
-    const watchedStore: RecordStore = {
-      save: (record, counters) => this.#watch(store.save(record, counters)),
-      // What the journal takes on a full disk says nothing about whether there is room.
-      remove: (record, expired) => store.remove(record, expired),
-    };
-    const writer = new RecordWriter(watchedStore, table, clock, onFailure);
+    const writer = new RecordWriter(store, table, clock, onFailure);
     const removal = new Removal({
       table,
-      store: watchedStore,
+      store,
       writer,
       keeper,
       retention,
@@ -76,7 +72,7 @@ export class ProcessSystem implements AsyncDisposable {
       ledger,
       keeper,
       births,
-      store: watchedStore,
+      store,
       supervisor,
       users: parts.users,
       clock,
@@ -97,17 +93,18 @@ export class ProcessSystem implements AsyncDisposable {
     this.table = table;
     this.ledger = ledger;
     this.supervisor = supervisor;
+    this.#writer = writer;
     this.#cleanup.use(writer);
     this.#cleanup.use(removal);
     this.#cleanup.defer(() => {
       supervisor[Symbol.dispose]();
     });
-    restore(recovered, table, ledger, retention, clock);
+    restore(recovered, { table, ledger, births, retention, clock });
   }
 
-  /** The last thing that went wrong with keeping records, while it does; null when all is well. */
+  /** Why the newest versions of records cannot be written; null when all are kept. */
   get trouble(): unknown {
-    return this.#troubled;
+    return this.#writer.isBehind ? this.#troubled : null;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -116,27 +113,28 @@ export class ProcessSystem implements AsyncDisposable {
 
   /** Told once when it begins, not at every attempt. */
   #noteTrouble(error: unknown, log: SupervisorLog): void {
-    if (this.#troubled === null) log.warn("records cannot be kept for now", { error });
+    if (this.trouble === null) log.warn("records cannot be kept for now", { error });
     this.#troubled = error;
   }
+}
 
-  async #watch(write: Promise<void>): Promise<void> {
-    await write;
-    this.#troubled = null;
-  }
+interface RestoredParts {
+  readonly table: ProcessTable;
+  readonly ledger: CpuLedger;
+  readonly births: Births;
+  readonly retention: Retention;
+  readonly clock: Clock;
 }
 
 function restore(
   { records }: RecoveredState,
-  table: ProcessTable,
-  ledger: CpuLedger,
-  retention: Retention,
-  clock: Clock,
+  { table, ledger, births, retention, clock }: RestoredParts,
 ): void {
   const ended: { readonly uid: ProcessUid; readonly endTimeMs: number }[] = [];
   for (const record of records) {
     table.restore(record);
     const { uid, placement, state } = record;
+    if (state.kind === "starting") births.resume(uid);
     if (state.kind === "lost") ended.push({ uid, endTimeMs: state.loss.endTimeMs });
     else if (state.kind === "exited" && !state.descendantsAlive) {
       ended.push({ uid, endTimeMs: state.exit.endTimeMs });

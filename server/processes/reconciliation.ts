@@ -15,7 +15,7 @@ export type Finding =
   | { readonly kind: "spawned"; readonly uid: ProcessUid; readonly worker: Worker }
   /** It ended while nobody was listening. */
   | { readonly kind: "exited"; readonly uid: ProcessUid; readonly end: EndReport }
-  /** Its end is kept: only the keeper does not know that yet. */
+  /** Its end is known: only the keeper does not know that yet. */
   | { readonly kind: "acknowledge"; readonly uid: ProcessUid }
   /** Its end is kept, and the keeper has forgotten it. */
   | { readonly kind: "forgotten"; readonly uid: ProcessUid }
@@ -57,10 +57,9 @@ function withWorker({ uid, state }: ProcessRecord, known: KeptWorker): readonly 
   }
   if (known.end === null) return findings;
   if (!hasEnded(state)) return [...findings, { kind: "exited", uid, end: known.end }];
-  if (!known.end.descendantsAlive && !treeHasEnded(state)) {
-    findings.push({ kind: "tree-gone", uid });
-  }
-  return [...findings, { kind: "acknowledge", uid }];
+  // The keeper waits for its tree, and is told only when that has ended.
+  if (known.end.descendantsAlive) return findings;
+  return [...findings, { kind: treeHasEnded(state) ? "acknowledge" : "tree-gone", uid }];
 }
 
 function withoutWorker({ uid, state }: ProcessRecord, keeper: KeeperIdentity): readonly Finding[] {

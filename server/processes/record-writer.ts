@@ -23,7 +23,9 @@ export class RecordWriter implements AsyncDisposable {
   readonly #onFailure: (error: unknown) => void;
   readonly #pending = new Map<ProcessUid, Promise<void>>();
   readonly #leaving = new Set<ProcessUid>();
+  readonly #behind = new Set<ProcessUid>();
   readonly #closed = new AbortController();
+  #round: Promise<void> | null = null;
 
   constructor(
     store: RecordStore,
@@ -51,15 +53,22 @@ export class RecordWriter implements AsyncDisposable {
     return written;
   }
 
+  /** Whether there is a record whose newest version could not be written and is not kept yet. */
+  get isBehind(): boolean {
+    return this.#behind.size > 0;
+  }
+
   /** One attempt, now: whether the newest version of the record is kept. */
   async attempt(uid: ProcessUid): Promise<boolean> {
     const record = this.#source.byUid(uid);
     if (record === undefined) return true;
     try {
       await this.#store.save(record, this.#source.counters);
+      this.#behind.delete(uid);
       return true;
     } catch (error) {
       this.#onFailure(error);
+      this.#behind.add(uid);
       return false;
     }
   }
@@ -70,6 +79,7 @@ export class RecordWriter implements AsyncDisposable {
     return {
       [Symbol.dispose]: () => {
         this.#leaving.delete(uid);
+        if (this.#source.byUid(uid) === undefined) this.#behind.delete(uid);
       },
     };
   }
@@ -83,12 +93,23 @@ export class RecordWriter implements AsyncDisposable {
   async #write(uid: ProcessUid): Promise<void> {
     // From here on a change needs a write of its own.
     this.#pending.delete(uid);
-    if (this.#source.byUid(uid) === undefined) return;
+    if (this.#source.byUid(uid) === undefined) {
+      this.#behind.delete(uid);
+      return;
+    }
     if (!this.#leaving.has(uid) && (await this.attempt(uid))) return;
     const queued = this.#pending.get(uid);
     if (queued !== undefined) return queued;
-    const retry = this.#clock.sleep(RETRY_MS, this.#closed.signal).then(() => this.#write(uid));
+    const retry = this.#nextRound().then(() => this.#write(uid));
     this.#pending.set(uid, retry);
     return retry;
+  }
+
+  /** One timer for all that could not be written. */
+  #nextRound(): Promise<void> {
+    this.#round ??= this.#clock.sleep(RETRY_MS, this.#closed.signal).finally(() => {
+      this.#round = null;
+    });
+    return this.#round;
   }
 }

@@ -8,9 +8,6 @@ import { type RecordWriter } from "./record-writer.js";
 import { type Retention } from "./retention.js";
 
 const MAX_EXPIRING = 64;
-/** Timers of Node end at 2^31 - 1 ms. */
-const LONGEST_SLEEP_MS = 0x7fff_ffff;
-
 export interface RemovalParts {
   readonly table: ProcessTable;
   readonly store: RecordStore;
@@ -150,7 +147,7 @@ export class Removal implements AsyncDisposable {
     this.#alarm?.cancel.abort();
     const alarm = { atMs, cancel: new AbortController() };
     this.#alarm = alarm;
-    const waitMs = Math.min(Math.max(0, atMs - this.#parts.clock.now()), LONGEST_SLEEP_MS);
+    const waitMs = Math.max(0, atMs - this.#parts.clock.now());
     this.#parts.clock.sleep(waitMs, alarm.cancel.signal).then(
       () => {
         if (this.#alarm !== alarm) return;

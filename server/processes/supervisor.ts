@@ -166,7 +166,7 @@ export class Supervisor implements KeeperEvents, Disposable {
         this.treeGone(finding.uid);
         return;
       case "acknowledge":
-        this.#acknowledge(finding.uid);
+        this.#acknowledgeKept(finding.uid, this.#parts.writer.keep(finding.uid));
         return;
       case "forgotten":
         removal.noteAcknowledged(finding.uid);
@@ -176,14 +176,18 @@ export class Supervisor implements KeeperEvents, Disposable {
         const record = this.#parts.table.byUid(finding.uid);
         if (order !== undefined) keeper.spawn(order);
         // An intent whose order is about to be given needs nothing.
-        else if (record !== undefined && !births.has(record.uid)) this.#neverBorn(record, null);
+        else if (record !== undefined && !births.awaitsOrder(record.uid)) {
+          this.#neverBorn(record, null);
+        }
         return;
       }
       case "adopt":
         this.#adopt(finding.uid, finding.worker);
         return;
       case "lost":
-        this.#lose(finding.uid, finding.reason);
+        // No keeper has heard of it yet: its order goes to the one that is there then.
+        if (births.awaitsOrder(finding.uid)) this.#redirect(finding.uid);
+        else this.#lose(finding.uid, finding.reason);
         return;
       case "unknown":
         log.warn("worker without a record found", { uid: finding.kept.uid });
@@ -207,6 +211,10 @@ export class Supervisor implements KeeperEvents, Disposable {
     if (!treeHasEnded(state)) return;
     this.#parts.ledger.release(uid);
     this.#parts.removal.noteEnded(uid);
+    this.#acknowledgeKept(uid, kept);
+  }
+
+  #acknowledgeKept(uid: ProcessUid, kept: Promise<void>): void {
     kept.then(
       () => {
         this.#acknowledge(uid);
@@ -254,6 +262,10 @@ export class Supervisor implements KeeperEvents, Disposable {
       // The connection is gone; the next one begins with a look at all workers.
       () => undefined,
     );
+  }
+
+  #redirect(uid: ProcessUid): void {
+    if (this.#identity !== null) this.apply(uid, { kind: "adopted", keeper: this.#identity });
   }
 
   #lose(uid: ProcessUid, reason: LostReason): void {

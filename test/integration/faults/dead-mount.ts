@@ -30,8 +30,8 @@ export class DeadMount implements AsyncDisposable {
     await mkdir(path);
     const child = spawn("python3", [PROGRAM, path], { stdio: ["pipe", "pipe", "inherit"] });
     const exited = once(child, "exit");
-    const [line]: unknown[] = await Promise.race([once(child.stdout, "data"), exited]);
-    assert.equal(String(line), "mounted\n");
+    const first: unknown[] = await Promise.race([once(child.stdout, "data"), exited]);
+    assert.equal(String(first[0]), "mounted\n");
     return new DeadMount(path, async () => {
       child.stdin.end();
       await exited;

@@ -35,9 +35,11 @@ export async function refusalOf(
   assert.fail("the call succeeded");
 }
 
-/** For streams: reads until the stream ends. */
-export async function drained(stream: AsyncIterable<unknown>): Promise<void> {
-  for await (const message of stream) void message;
+/** For streams: reads until the stream ends. Resolves to the number of messages. */
+export async function drained(stream: AsyncIterable<unknown>): Promise<number> {
+  let messages = 0;
+  for await (const message of stream) if (message !== undefined) messages++;
+  return messages;
 }
 
 /** What a test says about a refusal: its status, its reason, and what its sentence names. */

@@ -1,0 +1,220 @@
+import { DomainError } from "../../server/core/errors.js";
+import type { ProcessUid } from "../../server/core/ids.js";
+import type {
+  EndReport,
+  Keeper,
+  KeeperEvents,
+  KeptWorker,
+  SpawnFailure,
+  SpawnOrder,
+  StdinAnswer,
+} from "../../server/processes/keeper.js";
+import type {
+  ExitOutcome,
+  ExitReport,
+  KeeperIdentity,
+  Worker,
+} from "../../server/processes/process-state.js";
+
+/** What the keeper has of one worker. */
+export interface FakeSlot {
+  readonly order: SpawnOrder;
+  worker: Worker | null;
+  end: EndReport | null;
+  stdin: Buffer;
+  stdinClosed: boolean;
+}
+
+const EMPTY = { epoch: 0, begin: 0, end: 0 };
+
+/**
+ * A keeper as the protocol describes it, with the test as its kernel: workers are born, fail and end
+ * when the test says so, and the connection can break at any moment, with or without an order on it.
+ */
+export class FakeKeeper implements Keeper {
+  identity: KeeperIdentity = { instance: "keeper-1", bootId: "boot-1", pidNamespace: 1n };
+  readonly slots = new Map<ProcessUid, FakeSlot>();
+  /** Every worker that was ever born, by the id of its process. */
+  readonly births = new Map<ProcessUid, number>();
+  readonly acknowledged: ProcessUid[] = [];
+  readonly removedOutput: ProcessUid[] = [];
+  readonly signals: { uid: ProcessUid; signal: number; scope: "worker" | "tree" }[] = [];
+  /** Called before an exit is forgotten. */
+  onAcknowledge: (uid: ProcessUid) => void = () => undefined;
+  /** Orders are lost on the way while this is set. */
+  losesOrders = false;
+  pipeBytes = 8;
+  #events: KeeperEvents | null = null;
+  #instances = 1;
+  #pid = 100;
+
+  get isConnected(): boolean {
+    return this.#events !== null;
+  }
+
+  connect(events: KeeperEvents): void {
+    this.#events = events;
+    events.connected(this.identity, this.list());
+  }
+
+  disconnect(): void {
+    const events = this.#events;
+    this.#events = null;
+    events?.disconnected();
+  }
+
+  /** It dies, and its workers with it as far as anyone can know; another one takes its place. */
+  die(): void {
+    this.disconnect();
+    this.slots.clear();
+    this.#instances++;
+    this.identity = { ...this.identity, instance: `keeper-${this.#instances}` };
+  }
+
+  list(): readonly KeptWorker[] {
+    return [...this.slots].map(([uid, { worker, end }]) => ({ uid, worker, end }));
+  }
+
+  /** The ids of workers that wait for their birth, or that live. */
+  uids(what: "starting" | "alive"): readonly ProcessUid[] {
+    return [...this.slots]
+      .filter(([, { worker, end }]) => end === null && (worker === null) === (what === "starting"))
+      .map(([uid]) => uid);
+  }
+
+  bear(uid: ProcessUid): void {
+    const slot = this.slots.get(uid);
+    if (slot?.worker !== null) throw new Error(`${uid} cannot be born`);
+    this.births.set(uid, (this.births.get(uid) ?? 0) + 1);
+    slot.worker = {
+      keeper: this.identity,
+      pid: this.#pid++,
+      startTicks: BigInt(this.#pid),
+      startTimeMs: 1,
+      cpus: slot.order.cpus ?? [],
+      cgroup: null,
+    };
+    this.#events?.spawned(uid, slot.worker);
+  }
+
+  fail(uid: ProcessUid, failure: SpawnFailure): void {
+    this.slots.delete(uid);
+    this.#events?.spawnFailed(uid, failure);
+  }
+
+  end(uid: ProcessUid, outcome: ExitOutcome, descendantsAlive = false): void {
+    const slot = this.slots.get(uid);
+    if (slot === undefined) throw new Error(`There is no ${uid}`);
+    slot.end = { report: exitReport(outcome), descendantsAlive };
+    this.#events?.exited(uid, slot.end);
+  }
+
+  endTree(uid: ProcessUid): void {
+    const slot = this.slots.get(uid);
+    if (!slot?.end) throw new Error(`${uid} has not ended`);
+    slot.end = { ...slot.end, descendantsAlive: false };
+    this.#events?.treeGone(uid);
+  }
+
+  /** The worker reads its stdin. */
+  drainStdin(uid: ProcessUid): void {
+    this.pipeBytes += 8;
+    this.#events?.stdinReady(uid);
+  }
+
+  spawn(order: SpawnOrder): void {
+    if (this.#events === null) throw unreachable();
+    if (this.losesOrders) return;
+    if (this.births.has(order.uid) || this.slots.has(order.uid)) {
+      throw new Error(`The id ${order.uid} was used before`);
+    }
+    this.slots.set(order.uid, {
+      order,
+      worker: null,
+      end: null,
+      stdin: Buffer.alloc(0),
+      stdinClosed: !order.openStdin,
+    });
+  }
+
+  signal(uid: ProcessUid, signal: number, scope: "worker" | "tree"): Promise<boolean> {
+    return this.#answer(() => {
+      const slot = this.slots.get(uid);
+      this.signals.push({ uid, signal, scope });
+      if (slot === undefined || slot.worker === null) return false;
+      return slot.end === null || (scope === "tree" && slot.end.descendantsAlive);
+    });
+  }
+
+  acknowledgeExit(uid: ProcessUid): Promise<void> {
+    return this.#answer(() => {
+      const slot = this.slots.get(uid);
+      if (slot === undefined) return;
+      if (slot.end === null || slot.end.descendantsAlive) throw new Error("ACK_EXIT gave EBUSY");
+      this.onAcknowledge(uid);
+      this.acknowledged.push(uid);
+      this.slots.delete(uid);
+    });
+  }
+
+  writeStdin(uid: ProcessUid, offset: bigint, data: Uint8Array): Promise<StdinAnswer> {
+    return this.#answer((): StdinAnswer => {
+      const slot = this.slots.get(uid);
+      if (slot === undefined || slot.end !== null) return { kind: "ended" };
+      if (slot.stdinClosed) return { kind: "not-open" };
+      const next = BigInt(slot.stdin.length);
+      if (offset > next) return { kind: "gap", nextOffset: next };
+      const fresh = Buffer.from(data).subarray(Number(next - offset));
+      const taken = fresh.subarray(0, Math.max(0, this.pipeBytes - slot.stdin.length));
+      slot.stdin = Buffer.concat([slot.stdin, taken]);
+      return { kind: "accepted", nextOffset: BigInt(slot.stdin.length) };
+    });
+  }
+
+  closeStdin(uid: ProcessUid): Promise<StdinAnswer> {
+    return this.#answer((): StdinAnswer => {
+      const slot = this.slots.get(uid);
+      if (slot === undefined) return { kind: "ended" };
+      slot.stdinClosed = true;
+      return { kind: "accepted", nextOffset: BigInt(slot.stdin.length) };
+    });
+  }
+
+  scanLogs(uid: ProcessUid): Promise<boolean> {
+    return this.#answer(() => this.slots.has(uid));
+  }
+
+  removeOutput(uid: ProcessUid): Promise<void> {
+    return this.#answer(() => {
+      this.removedOutput.push(uid);
+    });
+  }
+
+  adopt(): Promise<boolean> {
+    return this.#answer(() => false);
+  }
+
+  async #answer<T>(answer: () => T): Promise<T> {
+    const events = this.#events;
+    if (events === null) throw unreachable();
+    const value = answer();
+    await Promise.resolve();
+    // The answer was on its way when the connection broke.
+    if (this.#events !== events) throw unreachable();
+    return value;
+  }
+}
+
+export function exitReport(outcome: ExitOutcome): ExitReport {
+  return {
+    outcome,
+    source: "waitid",
+    usage: null,
+    endTimeMs: 2,
+    output: { stdout: EMPTY, stderr: EMPTY },
+  };
+}
+
+function unreachable(): DomainError {
+  return new DomainError("keeper-unreachable", "The keeper does not answer");
+}

@@ -1,0 +1,131 @@
+import { parseProcessUid, type ProcessUid } from "../../../server/core/ids.js";
+import type { CreateOrder } from "../../../server/processes/admission.js";
+import type { ProcessRecord } from "../../../server/processes/process-record.js";
+import {
+  DEFAULT_LOG_MAX_BYTES,
+  DEFAULT_STOP,
+  type ProcessSpec,
+} from "../../../server/processes/process-spec.js";
+import type {
+  KeeperIdentity,
+  ProcessState,
+  Worker,
+} from "../../../server/processes/process-state.js";
+import { ProcessSystem } from "../../../server/processes/process-system.js";
+import type { RetentionPolicy } from "../../../server/processes/retention.js";
+import { FakeKeeper } from "../../support/fake-keeper.js";
+import { FakeRecordStore } from "../../support/fake-record-store.js";
+import { ManualClock } from "../../support/manual-clock.js";
+
+export const KEEPER: KeeperIdentity = { instance: "keeper-1", bootId: "boot-1", pidNamespace: 1n };
+
+export const WORKER: Worker = {
+  keeper: KEEPER,
+  pid: 100,
+  startTicks: 1n,
+  startTimeMs: 1,
+  cpus: [0],
+  cgroup: null,
+};
+
+export const USABLE_CPUS = [0, 1, 2];
+
+export function uidOf(number: number): ProcessUid {
+  const uid = parseProcessUid(number.toString(16).padStart(32, "0"));
+  if (uid === undefined) throw new Error(`${number} makes no uid`);
+  return uid;
+}
+
+export function specOf(patch: Partial<ProcessSpec> = {}): ProcessSpec {
+  return {
+    path: "true",
+    argv: ["true"],
+    env: {},
+    workingDir: "/",
+    runAs: null,
+    umask: 0o022,
+    openStdin: false,
+    logMaxBytes: DEFAULT_LOG_MAX_BYTES,
+    cpus: { kind: "shared", count: 1 },
+    rlimits: [],
+    stop: DEFAULT_STOP,
+    onExit: "kill-tree",
+    stdout: "file",
+    stderr: "file",
+    mergeStderr: false,
+    ...patch,
+  };
+}
+
+export function recordOf(state: ProcessState, patch: Partial<ProcessRecord> = {}): ProcessRecord {
+  return {
+    uid: uidOf(1),
+    name: "one",
+    named: true,
+    owner: "uid:1",
+    labels: {},
+    spec: specOf(),
+    requestId: null,
+    createTimeMs: 0,
+    revision: 1,
+    placement: [0],
+    state,
+    ...patch,
+  };
+}
+
+export function orderOf(patch: Partial<CreateOrder> = {}): CreateOrder {
+  return { owner: "uid:1", name: null, labels: {}, spec: specOf(), requestId: null, ...patch };
+}
+
+/** Lets everything happen that waits for no clock and no test. */
+export function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+export const REQUESTER = { principal: "uid:1", requestId: "" };
+
+/** All that processes are made of, over fakes. */
+export class SystemFixture implements AsyncDisposable {
+  readonly keeper: FakeKeeper;
+  readonly store: FakeRecordStore;
+  readonly clock = new ManualClock();
+  readonly warnings: string[] = [];
+  readonly system: ProcessSystem;
+  readonly #uids: { next: number };
+
+  /** `before`: what a daemon that was here before has left. */
+  constructor(
+    retention: RetentionPolicy = { maxRecords: 1000, maxAgeMs: 1_000_000 },
+    before?: SystemFixture,
+  ) {
+    this.keeper = before?.keeper ?? new FakeKeeper();
+    this.store = before?.store ?? new FakeRecordStore();
+    this.#uids = before === undefined ? { next: 1 } : before.#uids;
+    this.system = new ProcessSystem({
+      recovered: this.store.recovered(),
+      store: this.store,
+      keeper: this.keeper,
+      users: { find: () => Promise.resolve(undefined) },
+      clock: this.clock,
+      log: {
+        info: () => undefined,
+        warn: (message) => {
+          this.warnings.push(message);
+        },
+      },
+      usableCpus: USABLE_CPUS,
+      retention,
+      newUid: () => uidOf(this.#uids.next++),
+      baseEnvironment: { PATH: "/bin" },
+    });
+  }
+
+  connect(): void {
+    this.keeper.connect(this.system.supervisor);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.system[Symbol.asyncDispose]();
+  }
+}
