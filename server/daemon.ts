@@ -117,7 +117,9 @@ async function start(
     await link[Symbol.asyncDispose]();
   });
   const output = new OutputDirectory(() => keeper.welcome?.directory ?? join(stateDir, "workers"));
-  await sweepOutput(output, system, keeper, log);
+  const damages = store.recovered.quarantined.length + recovered.unreadable.length;
+  if (damages === 0) await sweepOutput(output, system, keeper, log);
+  else log.error("records were damaged: output without a record is kept", { damages });
 
   let queueRevision = 0n;
   const queues = new QueueTable({
@@ -259,6 +261,12 @@ function outputPositions(output: OutputDirectory): OutputPositions {
 }
 
 async function listenSpec(address: ListenAddress, log: Logger): Promise<ListenSpec> {
+  if (address.kind === "insecure") {
+    log.warn("without TLS every user of this host can start programs as the daemon's user", {
+      host: address.host,
+      port: address.port,
+    });
+  }
   if (address.kind !== "tls") return address;
   const { cert, key, clientCa } = address.files;
   if (clientCa === null) {

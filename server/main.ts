@@ -6,6 +6,10 @@ import { createStderrLogger } from "./observability/winston-logger.js";
 /** EX_USAGE and EX_TEMPFAIL of sysexits.h. */
 const BAD_USAGE = 64;
 const CANNOT_START = 75;
+/** EX_SOFTWARE: a bug. */
+const CRASHED = 70;
+/** A second signal, before all was done. */
+const STOPPED_BY_FORCE = 1;
 
 async function main(): Promise<void> {
   const config = readOptions(
@@ -18,7 +22,7 @@ async function main(): Promise<void> {
   process.on("uncaughtException", (error) => {
     // State is kept and workers live on: a fresh start is safer than going on.
     log.error("daemon crashed", { error });
-    process.exitCode = 70;
+    process.exitCode = CRASHED;
     setImmediate(() => process.exit());
   });
   const daemon = await Daemon.start(config, log, process.env);
@@ -28,12 +32,14 @@ async function main(): Promise<void> {
   log.info("stopped");
 }
 
-/** Resolves at the first SIGTERM or SIGINT; the second one ends the process at once. */
+/** Resolves at the first SIGTERM or SIGINT; the second one, of whichever kind, ends the process at once. */
 function stopSignal(): Promise<void> {
+  let signals = 0;
   return new Promise((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      process.once(signal, () => {
-        process.once(signal, () => process.exit(1));
+      process.on(signal, () => {
+        signals++;
+        if (signals > 1) process.exit(STOPPED_BY_FORCE);
         resolve();
       });
     }

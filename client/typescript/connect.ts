@@ -3,6 +3,7 @@ import { Client } from "./client.js";
 import { openConnection, type TlsOptions } from "./connection.js";
 import { UnavailableError } from "./errors.js";
 import { repeatWhileUnavailable } from "./retry.js";
+import { refuseForeignSocket } from "./socket-owner.js";
 import { type SignalOption, withSignal } from "./wait-options.js";
 
 export interface ConnectOptions extends SignalOption {
@@ -50,7 +51,11 @@ export async function connect(address?: string, options: ConnectOptions = {}): P
 function addressFromEnvironment(): string {
   const address = process.env["FORKBUS_ADDRESS"];
   if (address !== undefined && address !== "") return address;
-  return defaultAddress(process.env, process.getuid?.() ?? 0);
+  const uid = process.getuid?.() ?? 0;
+  const found = defaultAddress(process.env, uid);
+  const parsed = parseAddress(found);
+  if (parsed.kind === "unix") refuseForeignSocket(parsed.path, uid);
+  return found;
 }
 
 function nobodyThere(address: string, cause: UnavailableError): UnavailableError {

@@ -78,7 +78,7 @@ function isUnavailable(error: ForkbusError): boolean {
 
 /** The daemon answered that it did nothing, so that even a call that must not run twice may be repeated. */
 export function didNothing(error: ForkbusError): boolean {
-  return error.reason === "STARTING" || error.reason === "DRAINING";
+  return error.reason === "DRAINING";
 }
 
 export async function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {

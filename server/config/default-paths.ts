@@ -13,10 +13,11 @@ export function defaultSocketPath(env: Environment, uid: number): string {
   return `/tmp/forkbus-${uid}/forkbus.sock`;
 }
 
-/** Where the daemon of this user keeps what outlives it. */
-export function defaultStateDir(env: Environment, uid: number): string {
+/** Where the daemon of this user keeps what outlives it; undefined where there is no home. */
+export function defaultStateDir(env: Environment, uid: number): string | undefined {
   if (uid === 0) return "/var/lib/forkbus";
   const stateHome = env["XDG_STATE_HOME"];
   if (stateHome?.startsWith("/") === true) return join(stateHome, "forkbus");
-  return join(env["HOME"] ?? "/tmp", ".local/state/forkbus");
+  const home = env["HOME"];
+  return home?.startsWith("/") === true ? join(home, ".local/state/forkbus") : undefined;
 }

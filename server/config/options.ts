@@ -7,7 +7,7 @@ import { defaultSocketPath, defaultStateDir } from "./default-paths.js";
 type Environment = Readonly<Record<string, string | undefined>>;
 
 interface Flags {
-  readonly stateDir: string;
+  readonly stateDir?: string;
   readonly listen: readonly string[];
   readonly tlsCert?: string;
   readonly tlsKey?: string;
@@ -108,6 +108,9 @@ function toConfig(flags: Flags, socketPath: string): Config {
   const addresses = flags.listen.map((text) => listenAddress(text, files, flags.insecure === true));
   if (files !== null && addresses.every(({ kind }) => kind === "unix")) {
     throw new ConfigError("--tls-cert needs an address to serve: add --listen tcp://host:port");
+  }
+  if (flags.stateDir === undefined) {
+    throw new ConfigError("There is no $HOME to keep the state in: give --state-dir");
   }
   return {
     stateDir: flags.stateDir,

@@ -4,6 +4,6 @@ export interface Clock {
   now(): number;
   /** Milliseconds since 1970 on the wall clock: for people, never for deadlines. */
   wallTime(): number;
-  /** Rejects with the signal's reason when cancelled. */
+  /** However long. Rejects with the signal's reason when cancelled. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }

@@ -9,7 +9,6 @@ export type DomainErrorCode =
   | "host-exhausted"
   | "disk-full"
   | "uid-mismatch"
-  | "starting"
   | "draining"
   | "process-not-found"
   | "record-expired"

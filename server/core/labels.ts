@@ -3,8 +3,6 @@ import { invalidField } from "./errors.js";
 /** What a client wrote on a resource to find it by. Ordered by key. */
 export type Labels = ReadonlyMap<string, string>;
 
-export const noLabels: Labels = new Map();
-
 const maxLabels = 64;
 const maxValueBytes = 256;
 const keyPattern = /^[a-z0-9][a-z0-9._/-]{0,62}$/;

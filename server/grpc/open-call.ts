@@ -70,7 +70,7 @@ export class OpenCall {
   }
 
   hasExpired(): boolean {
-    return deadlineOf(this.#call) <= Date.now();
+    return deadlineOf(this.#call) <= Date.now() + TIMER_SLACK_MS;
   }
 
   /**
@@ -116,6 +116,9 @@ export class OpenCall {
     }
   }
 }
+
+/** A timer may fire before the wall clock shows its time. */
+const TIMER_SLACK_MS = 2;
 
 const maxTimerMs = 2 ** 31 - 1;
 

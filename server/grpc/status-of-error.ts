@@ -10,7 +10,6 @@ const statusOfCode: Record<DomainErrorCode, status> = {
   "host-exhausted": status.RESOURCE_EXHAUSTED,
   "disk-full": status.RESOURCE_EXHAUSTED,
   "uid-mismatch": status.ABORTED,
-  starting: status.UNAVAILABLE,
   draining: status.UNAVAILABLE,
   "process-not-found": status.NOT_FOUND,
   "record-expired": status.NOT_FOUND,

@@ -1,5 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, lstatSync, mkdirSync, renameSync, type Stats, unlinkSync } from "node:fs";
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  renameSync,
+  type Stats,
+  statSync,
+  unlinkSync,
+} from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { dirname, join } from "node:path";
 import { type ConnectionSink, type Listener, startListening, stopAccepting } from "./listener.js";
@@ -15,6 +23,7 @@ const maxPathBytes = 107;
  */
 export async function listenOnUnixSocket(path: string, sink: ConnectionSink): Promise<Listener> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
+  refuseForeignDirectory(dirname(path));
   // Bound beside its place and then renamed into it: nobody sees the socket before it has its mode,
   // and libuv, which removes the path that it bound when it closes, never removes a successor's.
   const bound = join(dirname(path), `.${randomBytes(3).toString("hex")}`);
@@ -48,6 +57,22 @@ function closeOwn(server: Server, path: string, own: Stats): Promise<void> {
   const current = statOf(path);
   if (current?.ino === own.ino && current.dev === own.dev) unlinkSync(path);
   return Promise.resolve();
+}
+
+/** Who may write the directory may put a socket of his own in the place of ours. */
+function refuseForeignDirectory(directory: string): void {
+  const { uid, mode } = statSync(directory);
+  if (uid !== 0 && uid !== process.geteuid?.()) {
+    throw new Error(
+      `${directory} belongs to user ${uid}: choose a directory of your own for the socket`,
+    );
+  }
+  const isSticky = (mode & 0o1000) !== 0;
+  if ((mode & 0o022) !== 0 && !isSticky) {
+    throw new Error(
+      `${directory} can be written by others (mode ${(mode & 0o777).toString(8)}): choose another directory for the socket, or chmod go-w it`,
+    );
+  }
 }
 
 async function refuseOccupied(path: string): Promise<void> {

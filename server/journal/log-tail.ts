@@ -23,13 +23,6 @@ export interface LogPosition {
   readonly sealed: ReadonlyMap<number, number>;
 }
 
-export const LOG_START: LogPosition = {
-  nextSequence: 1,
-  previousEnd: 0,
-  follows: 0,
-  sealed: new Map(),
-};
-
 /**
  * The end of the log, where records are added. One call at a time.
  *

@@ -1,5 +1,5 @@
 import { watch } from "node:fs";
-import { type FileHandle, open, readdir, readFile, stat } from "node:fs/promises";
+import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type ProcessUid, parseProcessUid } from "../core/ids.js";
 import { type LogStreamName, type OutputFile, type OutputFiles } from "../processes/output.js";
@@ -7,6 +7,9 @@ import { type LogExtent } from "../processes/process-state.js";
 
 /** How often a file is looked at where the kernel has no more inotify watches to give. */
 const POLL_MS = 250;
+
+/** More than two lines with their numbers of 20 digits. */
+const OFFSETS_BYTES = 256;
 
 /** The output of workers where the keeper puts it: `<directory>/<uid>/{stdout,stderr,offsets}`. */
 export class OutputDirectory implements OutputFiles {
@@ -22,7 +25,14 @@ export class OutputDirectory implements OutputFiles {
     const path = join(directory, stream);
     const handle = await openIfThere(path);
     if (handle === undefined) return new AbsentFile();
-    return new OpenOutputFile(path, handle, join(directory, "offsets"), stream);
+    try {
+      // Held open like the file itself: they must tell of each other after both were removed.
+      const offsets = await openIfThere(join(directory, "offsets"));
+      return new OpenOutputFile(path, handle, offsets, stream);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
   }
 
   /** Positions now, without opening anything for long. */
@@ -32,7 +42,12 @@ export class OutputDirectory implements OutputFiles {
       (found) => found.size,
       (error: unknown) => absent(error, 0),
     );
-    return { ...(await readOffsets(join(directory, "offsets"), stream)), end: size };
+    const offsets = await openIfThere(join(directory, "offsets"));
+    try {
+      return { ...(await readOffsets(offsets, stream)), end: size };
+    } finally {
+      await offsets?.close();
+    }
   }
 
   /** Processes of which there is output. */
@@ -45,19 +60,24 @@ export class OutputDirectory implements OutputFiles {
 class OpenOutputFile implements OutputFile {
   readonly #path: string;
   readonly #handle: FileHandle;
-  readonly #offsetsPath: string;
+  readonly #offsets: FileHandle | undefined;
   readonly #stream: LogStreamName;
 
-  constructor(path: string, handle: FileHandle, offsetsPath: string, stream: LogStreamName) {
+  constructor(
+    path: string,
+    handle: FileHandle,
+    offsets: FileHandle | undefined,
+    stream: LogStreamName,
+  ) {
     this.#path = path;
     this.#handle = handle;
-    this.#offsetsPath = offsetsPath;
+    this.#offsets = offsets;
     this.#stream = stream;
   }
 
   async extent(): Promise<LogExtent> {
     const { size } = await this.#handle.stat();
-    return { ...(await readOffsets(this.#offsetsPath, this.#stream)), end: size };
+    return { ...(await readOffsets(this.#offsets, this.#stream)), end: size };
   }
 
   async read(buffer: Uint8Array, offset: number): Promise<number> {
@@ -86,6 +106,7 @@ class OpenOutputFile implements OutputFile {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#handle.close();
+    await this.#offsets?.close();
   }
 }
 
@@ -110,10 +131,17 @@ class AbsentFile implements OutputFile {
 
 /** The keeper writes one line per stream: its name, the epoch, and the first offset that is kept. */
 async function readOffsets(
-  path: string,
+  offsets: FileHandle | undefined,
   stream: LogStreamName,
 ): Promise<{ epoch: number; begin: number }> {
-  const text = await readFile(path, "latin1").catch((error: unknown) => absent(error, ""));
+  if (offsets === undefined) return { epoch: 0, begin: 0 };
+  const { buffer, bytesRead } = await offsets.read(
+    Buffer.alloc(OFFSETS_BYTES),
+    0,
+    OFFSETS_BYTES,
+    0,
+  );
+  const text = buffer.toString("latin1", 0, bytesRead);
   const match = new RegExp(`^${stream} (\\d+) (\\d+)$`, "m").exec(text);
   return { epoch: Number(match?.[1] ?? 0), begin: Number(match?.[2] ?? 0) };
 }

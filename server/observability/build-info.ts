@@ -5,7 +5,6 @@ import { packageRoot } from "../kernel/package-root.js";
 export interface BuildInfo {
   /** Of package.json. */
   readonly version: string;
-  readonly nodeVersion: string;
 }
 
 export function buildInfo(): BuildInfo {
@@ -16,5 +15,5 @@ export function buildInfo(): BuildInfo {
   }
   const { version } = parsed;
   if (typeof version !== "string") throw new Error(`The version in ${path} is no text`);
-  return { version, nodeVersion: process.version };
+  return { version };
 }

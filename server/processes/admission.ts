@@ -134,16 +134,19 @@ export class Admission {
   }
 
   #spawnOrder({ uid, name, spec, placement }: ProcessRecord, user: UserIds | null): SpawnOrder {
+    // First, where a keeper that looks for descendants finds it without reading far; and last, so
+    // that nobody gives a worker another name.
+    const identity = { FORKBUS_PROCESS_ID: uid, FORKBUS_PROCESS: name };
     const order: SpawnOrder = {
       uid,
       path: spec.path,
       argv: spec.argv,
       env: {
+        ...identity,
         ...this.#parts.baseEnvironment,
         ...threadCounts(placement),
         ...spec.env,
-        FORKBUS_PROCESS: name,
-        FORKBUS_PROCESS_ID: uid,
+        ...identity,
       },
       workingDir: spec.workingDir,
       umask: spec.umask,

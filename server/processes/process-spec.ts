@@ -102,6 +102,14 @@ export function canonicalText(value: unknown): string {
   });
 }
 
+/** About what the parts of a spec that can be large take up. */
+export function specBytes({ argv, env }: ProcessSpec): number {
+  let bytes = 0;
+  for (const argument of argv) bytes += argument.length;
+  for (const [name, value] of Object.entries(env)) bytes += name.length + value.length;
+  return bytes;
+}
+
 function text(field: string, value: string, maxBytes: number): void {
   if (value.includes("\0")) {
     throw invalidField(

@@ -2,7 +2,11 @@ import { DomainError } from "../core/errors.js";
 import { type ProcessUid } from "../core/ids.js";
 import { SortedNames } from "../core/sorted-names.js";
 import { type Counters, type ProcessRecord } from "./process-record.js";
+import { specBytes } from "./process-spec.js";
 import { type ProcessState } from "./process-state.js";
+
+/** Of specs in one page: with all the rest it stays below the 4 MiB that gRPC clients take. */
+const PAGE_BYTES = 1024 * 1024;
 
 export interface ProcessFilter {
   readonly namePrefix: string;
@@ -93,12 +97,16 @@ export class ProcessTable {
     this.#wake(uid);
   }
 
+  /** At most `size` records, and fewer where their specs are large. */
   list(filter: ProcessFilter, after: string, size: number): ProcessPage {
     const records: ProcessRecord[] = [];
+    let bytes = 0;
     for (const name of this.#names.list(filter.namePrefix, after)) {
       const record = this.#byName.get(name);
       if (record === undefined || !matches(record, filter)) continue;
-      if (records.length === size) return { records, lastName: records.at(-1)?.name ?? null };
+      bytes += specBytes(record.spec);
+      const full = records.length === size || (records.length > 0 && bytes > PAGE_BYTES);
+      if (full) return { records, lastName: records.at(-1)?.name ?? null };
       records.push(record);
     }
     return { records, lastName: null };

@@ -1,9 +1,6 @@
 import { type Clock } from "../core/clock.js";
 import { type PartyId } from "./queue-effect.js";
 
-/** Timers of runtimes count in 32 bits; a longer sleep would end at once. */
-const LONGEST_SLEEP_MS = 2 ** 31 - 1;
-
 /** One timer for each wait that has an end. */
 export class WaitTimers {
   readonly #clock: Clock;
@@ -33,9 +30,7 @@ export class WaitTimers {
 
   async #run(party: PartyId, afterMs: number, signal: AbortSignal): Promise<void> {
     try {
-      for (let leftMs = afterMs; leftMs > 0; leftMs -= LONGEST_SLEEP_MS) {
-        await this.#clock.sleep(Math.min(leftMs, LONGEST_SLEEP_MS), signal);
-      }
+      await this.#clock.sleep(afterMs, signal);
     } catch (error) {
       if (signal.aborted) return;
       throw error;

@@ -61,11 +61,6 @@ export function toStateKind(state: proto.ProcessState): ProcessState["kind"] {
   throw invalidField("states", String(state), "states has a value that is no state of a process");
 }
 
-/** As in the enum, without its prefix. */
-export function stateName(kind: ProcessState["kind"]): string {
-  return kind.toUpperCase();
-}
-
 function fromState(state: ProcessState, output: OutputExtents | undefined): proto.ProcessStatus {
   const worker = workerOf(state);
   const closed = treeHasEnded(state);

@@ -13,7 +13,7 @@ import { FakeDaemon } from "../../support/fake-daemon.js";
 import { FakeFailure } from "../../support/fake-daemon-failure.js";
 import { until } from "../../support/fake-daemon-until.js";
 
-const unavailable = new FakeFailure(Status.UNAVAILABLE, "STARTING", "reading state", {}, 5);
+const unavailable = new FakeFailure(Status.UNAVAILABLE, "DRAINING", "stops", {}, 5);
 
 describe("A process", () => {
   let daemon: FakeDaemon;

@@ -63,7 +63,7 @@ describe("the status of an error", () => {
 
   it("says when to try again, to the nanosecond", () => {
     const failure = statusOfDomainError(
-      new DomainError("starting", "The daemon reads its state", { retryAfterMs: 12_345.2 }),
+      new DomainError("draining", "The daemon reads its state", { retryAfterMs: 12_345.2 }),
     );
     const retryInfo = decodeStatus(failure.metadata).details.get("RetryInfo");
     assert.ok(retryInfo !== undefined);
