@@ -27,6 +27,7 @@ export type DomainErrorCode =
   | "offset-future"
   | "keeper-unreachable"
   | "start-timed-out"
+  | "start-interrupted"
   | "queue-not-found"
   | "queue-deleted"
   | "queue-exists"

@@ -52,11 +52,12 @@ export class ProcessService implements Handlers<typeof proto.ProcessServiceDefin
     { process, requestId }: proto.CreateProcessRequest,
     { principal }: CallContext,
   ): Promise<proto.CreateProcessResponse> => {
+    this.#stopping.throwIfAborted();
     const name = process?.name ?? "";
     const record = await this.#processes.create({
       owner: principalName(principal),
-      name: name === "" ? null : parseName("process.name", name),
-      labels: toLabels("process.labels", process?.labels ?? {}),
+      name: name === "" ? null : parseName("name", name),
+      labels: toLabels("labels", process?.labels ?? {}),
       spec: toSpec(process?.spec),
       requestId: requestId === "" ? null : parseRequestId("request_id", requestId),
     });
@@ -291,7 +292,7 @@ function toScope(scope: proto.SignalScope): "worker" | "tree" {
 }
 
 const OUTCOMES = {
-  pending: proto.StopOutcome.UNSPECIFIED,
+  unknown: proto.StopOutcome.UNSPECIFIED,
   graceful: proto.StopOutcome.GRACEFUL,
   killed: proto.StopOutcome.KILLED,
   "already-ended": proto.StopOutcome.ALREADY_ENDED,

@@ -32,9 +32,9 @@ export class QueueService implements Handlers<typeof proto.QueueServiceDefinitio
   ): Promise<proto.CreateQueueResponse> => {
     const name = queue?.name ?? "";
     const { queue: view, created } = this.#queues.create({
-      name: name === "" ? undefined : parseName("queue.name", name),
+      name: name === "" ? undefined : parseName("name", name),
       owner: principalName(principal),
-      labels: parseLabels("queue.labels", Object.entries(queue?.labels ?? {})),
+      labels: parseLabels("labels", Object.entries(queue?.labels ?? {})),
       spec: toQueueSpec(queue?.spec),
     });
     return Promise.resolve({ queue: fromQueue(view), created });

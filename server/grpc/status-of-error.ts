@@ -28,6 +28,7 @@ const statusOfCode: Record<DomainErrorCode, status> = {
   "offset-future": status.OUT_OF_RANGE,
   "keeper-unreachable": status.UNAVAILABLE,
   "start-timed-out": status.DEADLINE_EXCEEDED,
+  "start-interrupted": status.ABORTED,
   "queue-not-found": status.NOT_FOUND,
   "queue-deleted": status.NOT_FOUND,
   "queue-exists": status.ALREADY_EXISTS,

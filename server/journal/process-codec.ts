@@ -111,7 +111,7 @@ const exit = z.object({
 });
 
 const loss = z.object({
-  reason: z.enum(["reboot", "keeper-died", "namespace-gone"]),
+  reason: z.enum(["reboot", "keeper-died", "namespace-gone", "record-damaged"]),
   message: z.string(),
   endTimeMs: z.number(),
 });

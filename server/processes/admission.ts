@@ -6,10 +6,13 @@ import { type CpuLedger } from "../cpus/cpu-ledger.js";
 import { type Births } from "./births.js";
 import { type Keeper, type SpawnOrder, type UserIds } from "./keeper.js";
 import { type ProcessRecord } from "./process-record.js";
-import { canonicalText, type ProcessSpec, validateSpec } from "./process-spec.js";
+import { canonicalText, type ProcessSpec, specBytes, validateSpec } from "./process-spec.js";
 import { type ProcessTable } from "./process-table.js";
 import { type RecordStore } from "./record-store.js";
 import { type Supervisor } from "./supervisor.js";
+
+/** For arguments and environments of all processes together, those that have ended included. */
+const MAX_SPEC_BYTES = 512 * 1024 * 1024;
 
 export interface CreateOrder {
   readonly owner: string;
@@ -71,6 +74,11 @@ export class Admission {
     return this.#current(record);
   }
 
+  /** Resolves when the process is not being started any more, however that ended. */
+  async settled(uid: ProcessUid): Promise<void> {
+    await this.#parts.births.settled(uid).catch(() => undefined);
+  }
+
   #earlier({ owner, requestId }: CreateOrder): ProcessRecord | undefined {
     return requestId === null ? undefined : this.#parts.table.byRequest(owner, requestId);
   }
@@ -113,6 +121,13 @@ export class Admission {
       throw new DomainError("process-exists", `There is a process ${order.name} already`, {
         facts: { name: order.name },
       });
+    }
+    if (table.bytes + specBytes(spec) > MAX_SPEC_BYTES) {
+      throw new DomainError(
+        "host-exhausted",
+        `The arguments and environments of all processes take up ${table.bytes} bytes, at most ${MAX_SPEC_BYTES} can be`,
+        { facts: { resource: "specs", errno: "" }, retryAfterMs: 1000 },
+      );
     }
     const uid = this.#parts.newUid();
     const placement = ledger.assign(uid, spec.cpus) ?? null;

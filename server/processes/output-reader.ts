@@ -147,8 +147,10 @@ function gapBefore(
   if (extent.epoch !== cursor.epoch) {
     return { to: { epoch: extent.epoch, offset: extent.begin }, reason: "truncated" };
   }
-  if (extent.begin > cursor.offset) {
-    return { to: { epoch: extent.epoch, offset: extent.begin }, reason: "retention" };
+  // A file that ends before its beginning was truncated, and nobody has noted that yet.
+  const begin = Math.min(extent.begin, extent.end);
+  if (begin > cursor.offset) {
+    return { to: { epoch: extent.epoch, offset: begin }, reason: "retention" };
   }
   // Truncated after the keeper's last look, which can look no more: it goes on where the file ends.
   if (extent.end < cursor.offset) {

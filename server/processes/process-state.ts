@@ -103,7 +103,7 @@ export interface OutputExtents {
   readonly stderr: LogExtent;
 }
 
-export type LostReason = "reboot" | "keeper-died" | "namespace-gone";
+export type LostReason = "reboot" | "keeper-died" | "namespace-gone" | "record-damaged";
 
 export interface Loss {
   readonly reason: LostReason;
@@ -119,6 +119,8 @@ export type ProcessEvent =
   | { readonly kind: "spawned"; readonly worker: Worker }
   | { readonly kind: "adopted"; readonly keeper: KeeperIdentity }
   | { readonly kind: "signalled"; readonly signal: SignalRequest }
+  /** It could not be sent. */
+  | { readonly kind: "signal-failed"; readonly signal: SignalRequest }
   | { readonly kind: "stop-requested"; readonly stop: StopRequest }
   | { readonly kind: "stop-deadline" }
   | { readonly kind: "exited"; readonly report: ExitReport; readonly descendantsAlive: boolean }
@@ -139,6 +141,10 @@ export function step(state: ProcessState, event: ProcessEvent): Step {
       return adopted(state, event.keeper);
     case "signalled":
       return state.kind === "running" ? [{ ...state, signal: event.signal }, []] : [state, []];
+    case "signal-failed":
+      return state.kind === "running" && state.signal === event.signal
+        ? [{ ...state, signal: null }, []]
+        : [state, []];
     case "stop-requested":
       return stopRequested(state, event.stop);
     case "stop-deadline":
@@ -206,9 +212,19 @@ function beginStopping(worker: Worker, stop: StopRequest): Step {
   return [{ kind: "stopping", worker, stop }, stopEffects(stop)];
 }
 
-/** What brings the end about; may be done again when it is not known whether it was done. */
-export function stopEffects(stop: StopRequest): readonly Effect[] {
-  if (stop.escalated) return [{ kind: "signal", signal: SIGKILL, scope: "tree" }];
+/** What is done again when it is not known whether it was done. */
+export function pendingEffects(state: ProcessState): readonly Effect[] {
+  if (state.kind === "stopping") return stopEffects(state.stop);
+  if (state.kind === "exited" && state.descendantsAlive && state.exit.cause === "stop-requested") {
+    return KILL_TREE;
+  }
+  return [];
+}
+
+const KILL_TREE: readonly Effect[] = [{ kind: "signal", signal: SIGKILL, scope: "tree" }];
+
+function stopEffects(stop: StopRequest): readonly Effect[] {
+  if (stop.escalated) return KILL_TREE;
   return [
     { kind: "signal", signal: stop.signal, scope: "worker" },
     { kind: "arm-stop-deadline", atMs: stop.deadlineMs },
@@ -223,7 +239,9 @@ function stopDeadline(state: ProcessState): Step {
 function exited(state: ProcessState, report: ExitReport, descendantsAlive: boolean): Step {
   if (state.kind !== "running" && state.kind !== "stopping") return [state, []];
   const exit: Exit = { ...report, ...attribution(state, report.outcome) };
-  return [{ kind: "exited", worker: state.worker, exit, descendantsAlive }, []];
+  const next: ProcessState = { kind: "exited", worker: state.worker, exit, descendantsAlive };
+  // A stop ends the whole tree, also of a worker whose descendants may otherwise outlive it.
+  return [next, pendingEffects(next)];
 }
 
 /** Why it ended, as far as what we did proves it. */

@@ -6,6 +6,7 @@ import { type CpuSet } from "../cpus/cpu-set.js";
 import { Admission, type UserDatabase } from "./admission.js";
 import { Births } from "./births.js";
 import { type Keeper } from "./keeper.js";
+import { specBytes } from "./process-spec.js";
 import { ProcessTable } from "./process-table.js";
 import { Processes } from "./processes.js";
 import { type RecordStore, type RecoveredState } from "./record-store.js";
@@ -130,20 +131,22 @@ function restore(
   { records }: RecoveredState,
   { table, ledger, births, retention, clock }: RestoredParts,
 ): void {
-  const ended: { readonly uid: ProcessUid; readonly endTimeMs: number }[] = [];
+  const ended: { readonly uid: ProcessUid; readonly bytes: number; readonly endTimeMs: number }[] =
+    [];
   for (const record of records) {
     table.restore(record);
     const { uid, placement, state } = record;
+    const bytes = specBytes(record.spec);
     if (state.kind === "starting") births.resume(uid);
-    if (state.kind === "lost") ended.push({ uid, endTimeMs: state.loss.endTimeMs });
+    if (state.kind === "lost") ended.push({ uid, bytes, endTimeMs: state.loss.endTimeMs });
     else if (state.kind === "exited" && !state.descendantsAlive) {
-      ended.push({ uid, endTimeMs: state.exit.endTimeMs });
+      ended.push({ uid, bytes, endTimeMs: state.exit.endTimeMs });
     } else if (placement !== null) ledger.restore(uid, placement);
   }
   ended.sort((a, b) => a.endTimeMs - b.endTimeMs);
-  for (const { uid, endTimeMs } of ended) {
+  for (const { uid, bytes, endTimeMs } of ended) {
     // A wall clock that was set back makes nothing younger than now.
     const ageMs = Math.max(0, clock.wallTime() - endTimeMs);
-    retention.noteEnded(uid, clock.now() - ageMs);
+    retention.noteEnded(uid, clock.now() - ageMs, bytes);
   }
 }

@@ -30,6 +30,7 @@ export class ProcessTable {
   readonly #names = new SortedNames();
   readonly #listeners = new Map<ProcessUid, Set<() => void>>();
   #counters: Counters;
+  #bytes = 0;
 
   constructor(counters: Counters) {
     this.#counters = counters;
@@ -37,6 +38,11 @@ export class ProcessTable {
 
   get size(): number {
     return this.#byUid.size;
+  }
+
+  /** About what the specs of all processes take up. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   get counters(): Counters {
@@ -87,6 +93,7 @@ export class ProcessTable {
   remove(uid: ProcessUid): void {
     const record = this.#byUid.get(uid);
     if (record === undefined) return;
+    this.#bytes -= specBytes(record.spec);
     this.#byUid.delete(uid);
     this.#byName.delete(record.name);
     this.#names.delete(record.name);
@@ -131,6 +138,7 @@ export class ProcessTable {
   }
 
   #enter(record: ProcessRecord): void {
+    if (!this.#byUid.has(record.uid)) this.#bytes += specBytes(record.spec);
     this.#byUid.set(record.uid, record);
     this.#byName.set(record.name, record);
     this.#names.add(record.name);

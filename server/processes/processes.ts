@@ -28,7 +28,8 @@ export interface ProcessRef {
 export type WaitCondition = "ended" | "tree-ended";
 
 export interface StopResult {
-  readonly outcome: "graceful" | "killed" | "already-ended" | "pending";
+  /** `unknown`: the wait ran out and the stop goes on, or the process is lost. */
+  readonly outcome: "graceful" | "killed" | "already-ended" | "unknown";
   readonly record: ProcessRecord;
 }
 
@@ -105,14 +106,21 @@ export class Processes {
   }
 
   async signal(ref: ProcessRef, signal: SignalRequest, scope: "worker" | "tree"): Promise<void> {
-    const { name, uid, state } = this.get(ref);
+    const { name, uid } = this.get(ref);
+    // What is being started gets it as soon as its program runs.
+    await this.#parts.admission.settled(uid);
+    const { state } = this.get({ name, uid });
     const ended = scope === "worker" ? hasEnded(state) : treeHasEnded(state);
     if (ended) throw new DomainError("process-ended", `Process ${name} has ended`);
     // Before it is sent, so that the exit that it causes finds it.
     this.#parts.supervisor.apply(uid, { kind: "signalled", signal });
-    if (!(await this.#parts.keeper.signal(uid, signal.signal, scope))) {
-      throw new DomainError("process-ended", `Process ${name} has ended`);
+    let sent = false;
+    try {
+      sent = await this.#parts.keeper.signal(uid, signal.signal, scope);
+    } finally {
+      if (!sent) this.#parts.supervisor.apply(uid, { kind: "signal-failed", signal });
     }
+    if (!sent) throw new DomainError("process-ended", `Process ${name} has ended`);
   }
 
   /** Asks for the end; the stop goes on when the caller goes away. */
@@ -125,13 +133,12 @@ export class Processes {
   ): Promise<StopResult> {
     if (policy.graceMs !== undefined) validateGrace("stop.grace_ms", policy.graceMs);
     const record = this.get(ref);
-    if (hasEnded(record.state)) return { outcome: "already-ended", record };
-    this.#requestStop(record, { ...record.spec.stop, ...policy }, requester);
-    const ended = await this.#reach(record.uid, ({ state }) => hasEnded(state), waitMs, signal);
+    if (treeHasEnded(record.state)) return { outcome: "already-ended", record };
+    if (hasEnded(record.state)) await this.#parts.keeper.signal(record.uid, SIGKILL, "tree");
+    else this.#requestStop(record, { ...record.spec.stop, ...policy }, requester);
+    const ended = await this.#reach(record.uid, ({ state }) => treeHasEnded(state), waitMs, signal);
     const now = this.get({ name: record.name, uid: record.uid });
-    if (!ended) return { outcome: "pending", record: now };
-    const killed = now.state.kind === "exited" && now.state.exit.escalated;
-    return { outcome: killed ? "killed" : "graceful", record: now };
+    return { outcome: ended ? stopOutcome(now, hasEnded(record.state)) : "unknown", record: now };
   }
 
   /** Removes the record and the output; with `force`, what is alive is killed first. */
@@ -226,6 +233,11 @@ export class Processes {
     if (record !== undefined) checkUid(record, ref.uid);
     return record;
   }
+}
+
+function stopOutcome({ state }: ProcessRecord, onlyDescendants: boolean): StopResult["outcome"] {
+  if (state.kind !== "exited") return "unknown";
+  return state.exit.escalated || onlyDescendants ? "killed" : "graceful";
 }
 
 function satisfier(condition: WaitCondition): (record: ProcessRecord) => boolean {

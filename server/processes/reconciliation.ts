@@ -76,7 +76,10 @@ function withoutWorker({ uid, state }: ProcessRecord, keeper: KeeperIdentity): r
     case "stopping": {
       const reason = goneWith(state.worker.keeper, keeper);
       if (reason !== null) return [{ kind: "lost", uid, reason }];
-      // A keeper forgets a worker only when its end has been acknowledged, so this is another one.
+      // A keeper forgets a worker only when its end has been acknowledged, hence kept.
+      if (state.worker.keeper.instance === keeper.instance) {
+        return [{ kind: "lost", uid, reason: "record-damaged" }];
+      }
       return [{ kind: "adopt", uid, worker: state.worker }];
     }
   }

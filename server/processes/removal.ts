@@ -2,6 +2,7 @@ import { type Clock } from "../core/clock.js";
 import { type ProcessUid } from "../core/ids.js";
 import { type Keeper } from "./keeper.js";
 import { type ProcessRecord } from "./process-record.js";
+import { specBytes } from "./process-spec.js";
 import { type ProcessTable } from "./process-table.js";
 import { type RecordStore } from "./record-store.js";
 import { type RecordWriter } from "./record-writer.js";
@@ -35,8 +36,8 @@ export class Removal implements AsyncDisposable {
     this.#parts = parts;
   }
 
-  noteEnded(uid: ProcessUid): void {
-    this.#parts.retention.noteEnded(uid, this.#parts.clock.now());
+  noteEnded({ uid, spec }: ProcessRecord): void {
+    this.#parts.retention.noteEnded(uid, this.#parts.clock.now(), specBytes(spec));
     this.#expire();
   }
 
@@ -88,14 +89,16 @@ export class Removal implements AsyncDisposable {
   #expire(): void {
     const { retention, clock, onFailure } = this.#parts;
     while (!this.#paused && !this.#closed.signal.aborted && this.#expiring.size < MAX_EXPIRING) {
-      const uid = retention.due(clock.now(), this.#expiring);
+      // Whoever acknowledges one comes back here.
+      const uid = retention.due(
+        clock.now(),
+        (ended) => this.#acknowledged.has(ended) && !this.#expiring.has(ended),
+      );
       if (uid === undefined) {
         // Whichever is on its way comes back here.
         if (this.#expiring.size === 0) this.#setAlarm();
         return;
       }
-      // Whoever acknowledges it comes back here.
-      if (!this.#acknowledged.has(uid)) return;
       const expired = this.#expireOne(uid).then(
         () => {
           this.#expiring.delete(uid);

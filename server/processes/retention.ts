@@ -6,10 +6,11 @@ export interface RetentionPolicy {
   readonly maxAgeMs: number;
 }
 
+/** Records of ended processes may take up this much together, whatever their number. */
+export const MAX_RETAINED_BYTES = 256 * 1024 * 1024;
+
 /** How many names of expired records are remembered, to answer RECORD_EXPIRED. */
 export const MAX_EXPIRED_NAMES = 10_000;
-
-const NONE: ReadonlySet<ProcessUid> = new Set();
 
 /**
  * Which ended processes have had their time: the oldest end goes first. Ages run on the monotonic
@@ -18,38 +19,44 @@ const NONE: ReadonlySet<ProcessUid> = new Set();
 export class Retention {
   readonly #policy: RetentionPolicy;
   /** In order of their end. */
-  readonly #ended = new Map<ProcessUid, number>();
+  readonly #ended = new Map<ProcessUid, { readonly atMs: number; readonly bytes: number }>();
   readonly #expiredNames: Set<string>;
+  #bytes = 0;
 
   constructor(policy: RetentionPolicy, expiredNames: Iterable<string> = []) {
     this.#policy = policy;
     this.#expiredNames = new Set(expiredNames);
   }
 
-  /** `endedAtMs` never decreases from call to call. */
-  noteEnded(uid: ProcessUid, endedAtMs: number): void {
-    if (!this.#ended.has(uid)) this.#ended.set(uid, endedAtMs);
+  /** `atMs` never decreases from call to call; `bytes` is about what the record takes up. */
+  noteEnded(uid: ProcessUid, atMs: number, bytes: number): void {
+    if (this.#ended.has(uid)) return;
+    this.#ended.set(uid, { atMs, bytes });
+    this.#bytes += bytes;
   }
 
   noteRemoved(uid: ProcessUid): void {
+    this.#bytes -= this.#ended.get(uid)?.bytes ?? 0;
     this.#ended.delete(uid);
   }
 
-  /** The next process to expire, if it has had its time; those that `going` has are on their way. */
-  due(nowMs: number, going: Pick<ReadonlySet<ProcessUid>, "has"> = NONE): ProcessUid | undefined {
+  /** The oldest process that has had its time and may go. */
+  due(nowMs: number, mayGo: (uid: ProcessUid) => boolean): ProcessUid | undefined {
     let left = this.#ended.size;
-    for (const [uid, endedAtMs] of this.#ended) {
-      const tooMany = left > this.#policy.maxRecords;
-      if (!tooMany && endedAtMs + this.#policy.maxAgeMs > nowMs) return undefined;
-      if (!going.has(uid)) return uid;
+    let bytes = this.#bytes;
+    for (const [uid, ended] of this.#ended) {
+      const tooMany = left > this.#policy.maxRecords || bytes > MAX_RETAINED_BYTES;
+      if (!tooMany && ended.atMs + this.#policy.maxAgeMs > nowMs) return undefined;
+      if (mayGo(uid)) return uid;
       left--;
+      bytes -= ended.bytes;
     }
     return undefined;
   }
 
   /** When the oldest will be due by age; undefined when there is none. */
   nextDueMs(): number | undefined {
-    for (const endedAtMs of this.#ended.values()) return endedAtMs + this.#policy.maxAgeMs;
+    for (const { atMs } of this.#ended.values()) return atMs + this.#policy.maxAgeMs;
     return undefined;
   }
 

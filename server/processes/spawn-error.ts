@@ -12,6 +12,13 @@ export function spawnError(failure: SpawnFailure, spec: ProcessSpec): Error {
       { facts: { step } },
     );
   }
+  if (errno === "EINTR") {
+    return new DomainError(
+      "start-interrupted",
+      `The worker was killed before ${spec.path} ran, by a signal or for lack of memory`,
+      { facts: { step } },
+    );
+  }
   if (EXHAUSTED.has(errno)) {
     return new DomainError(
       "host-exhausted",

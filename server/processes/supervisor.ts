@@ -18,7 +18,7 @@ import {
   type LostReason,
   type ProcessEvent,
   step,
-  stopEffects,
+  pendingEffects,
   treeHasEnded,
   type Worker,
 } from "./process-state.js";
@@ -29,6 +29,8 @@ import { type Removal } from "./removal.js";
 import { spawnError } from "./spawn-error.js";
 import { StopDeadlines } from "./stop-deadlines.js";
 import { strangerRecord } from "./stranger.js";
+
+const RETRY_MS = 1000;
 
 /** What the supervisor has to tell an operator. */
 export interface SupervisorLog {
@@ -55,6 +57,7 @@ export class Supervisor implements KeeperEvents, Disposable {
   readonly #parts: SupervisorParts;
   readonly #deadlines: StopDeadlines;
   readonly #stdinWaiters = new Map<ProcessUid, Set<() => void>>();
+  readonly #closed = new AbortController();
   #identity: KeeperIdentity | null = null;
 
   constructor(parts: SupervisorParts) {
@@ -87,8 +90,7 @@ export class Supervisor implements KeeperEvents, Disposable {
     for (const finding of reconcile(this.#parts.table.all(), identity, workers)) this.#act(finding);
     for (const { uid, state } of this.#parts.table.all()) {
       // Whether the signal had been sent before the connection broke is not known.
-      if (state.kind !== "stopping") continue;
-      for (const effect of stopEffects(state.stop)) this.#perform(uid, effect);
+      for (const effect of pendingEffects(state)) this.#perform(uid, effect);
     }
     this.#parts.removal.resume();
   }
@@ -136,6 +138,7 @@ export class Supervisor implements KeeperEvents, Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#closed.abort(new Error("The daemon stops"));
     this.#deadlines[Symbol.dispose]();
   }
 
@@ -201,7 +204,8 @@ export class Supervisor implements KeeperEvents, Disposable {
     else this.apply(uid, { kind: "exited", report, descendantsAlive });
   }
 
-  #ended({ uid, state, spec }: ProcessRecord, kept: Promise<void>): void {
+  #ended(record: ProcessRecord, kept: Promise<void>): void {
+    const { uid, state, spec } = record;
     this.#deadlines.disarm(uid);
     if (state.kind === "lost") {
       const error = new DomainError("keeper-unreachable", `${spec.path}: ${state.loss.message}`);
@@ -210,7 +214,7 @@ export class Supervisor implements KeeperEvents, Disposable {
     this.stdinReady(uid);
     if (!treeHasEnded(state)) return;
     this.#parts.ledger.release(uid);
-    this.#parts.removal.noteEnded(uid);
+    this.#parts.removal.noteEnded(record);
     this.#acknowledgeKept(uid, kept);
   }
 
@@ -229,8 +233,11 @@ export class Supervisor implements KeeperEvents, Disposable {
       () => {
         this.#parts.removal.noteAcknowledged(uid);
       },
-      // The connection is gone; the next one begins with a look at all workers.
-      () => undefined,
+      (error: unknown) => {
+        this.#again("end could not be acknowledged", uid, error, () => {
+          this.#acknowledge(uid);
+        });
+      },
     );
   }
 
@@ -259,9 +266,19 @@ export class Supervisor implements KeeperEvents, Disposable {
         if (alive) this.apply(uid, { kind: "adopted", keeper: identity });
         else this.#lose(uid, "keeper-died");
       },
-      // The connection is gone; the next one begins with a look at all workers.
-      () => undefined,
+      (error: unknown) => {
+        this.#again("worker could not be adopted", uid, error, () => {
+          this.#adopt(uid, worker);
+        });
+      },
     );
+  }
+
+  /** A connection that is gone needs no retry: the next one begins with a look at all workers. */
+  #again(message: string, uid: ProcessUid, error: unknown, action: () => void): void {
+    if (error instanceof DomainError && error.code === "keeper-unreachable") return;
+    this.#parts.log.warn(message, { uid, error });
+    this.#parts.clock.sleep(RETRY_MS, this.#closed.signal).then(action, () => undefined);
   }
 
   #redirect(uid: ProcessUid): void {
@@ -289,4 +306,5 @@ const LOSSES: Readonly<Record<LostReason, string>> = {
   reboot: "The host was restarted while the worker ran",
   "keeper-died": "The keeper died, and the kernel keeps no exit status without it",
   "namespace-gone": "The pid namespace that the worker lived in is gone",
+  "record-damaged": "The record of how it ended was damaged on disk",
 };

@@ -16,7 +16,7 @@ import { parseSignal, signalName } from "../../processes/signals.js";
 export function toSpec(spec: proto.ProcessSpec | undefined): ProcessSpec {
   const exec = spec?.target?.value;
   if (spec === undefined || exec === undefined) {
-    throw invalidField("process.spec.target", "", "process.spec.target is required: what to run");
+    throw invalidField("spec.target", "", "spec.target is required: what to run");
   }
   const path = exec.path === "" ? (exec.argv[0] ?? "") : exec.path;
   return {

@@ -145,6 +145,7 @@ const LOST_REASONS = {
   reboot: proto.LostReason.REBOOT,
   "keeper-died": proto.LostReason.KEEPER_DIED,
   "namespace-gone": proto.LostReason.NAMESPACE_GONE,
+  "record-damaged": proto.LostReason.RECORD_DAMAGED,
 } as const satisfies Record<Loss["reason"], proto.LostReason>;
 
 function fromLoss(loss: Loss, worker: Worker | null): proto.ExitRecord {

@@ -73,7 +73,7 @@ describe("the comparison of records with the keeper's workers", () => {
       ["starting", "alive", KEEPER, "spawned"],
       ["starting", "ended", KEEPER, "spawned exited"],
       ["starting", "ended, tree alive", KEEPER, "spawned exited"],
-      ["running", "nothing", KEEPER, "adopt"],
+      ["running", "nothing", KEEPER, "lost(record-damaged)"],
       ["running", "nothing", NEXT, "adopt"],
       ["running", "nothing", REBOOTED, "lost(reboot)"],
       ["running", "nothing", ELSEWHERE, "lost(namespace-gone)"],
