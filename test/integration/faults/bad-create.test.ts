@@ -111,8 +111,8 @@ describe("a create that cannot be", () => {
   });
 
   it("wants something to run", async () => {
-    await refused(invalid("process.spec.target"), {});
-    await refused(invalid("process.spec.target"), { process: { spec: {} } });
+    await refused(invalid("spec.target"), {});
+    await refused(invalid("spec.target"), { process: { spec: {} } });
     await refused(invalid("argv"), running([]));
     await refused(invalid("argv"), running([""]));
   });
@@ -124,7 +124,7 @@ describe("a create that cannot be", () => {
     await refused(invalid("NUL"), running(["true"], { env: { "A\0B": "" } }));
     await refused(invalid("spec.working_dir"), running(["true"], { workingDir: "/t\0mp" }));
     await refused(invalid("spec.run_as.user"), running(["true"], { runAs: { user: "ro\0ot" } }));
-    await refused(invalid("process.name"), withName("a\0b"));
+    await refused(invalid("name"), withName("a\0b"));
     await refused(invalid("request_id"), { ...running(["true"]), requestId: "a\0b" });
   });
 
@@ -135,7 +135,7 @@ describe("a create that cannot be", () => {
 
   it("refuses names, ids and labels that are none", async () => {
     for (const name of ["Upper", "/slash", "ü", " ", "a".repeat(129)]) {
-      await refused(invalid("process.name", name.slice(0, 60)), withName(name));
+      await refused(invalid("name", name.slice(0, 60)), withName(name));
     }
     await refused(invalid("request_id", "bad id"), { ...running(["true"]), requestId: "bad id" });
     const tooLong = "a".repeat(65);
@@ -150,7 +150,7 @@ describe("a create that cannot be", () => {
     ];
     for (const labels of cases) {
       const { process } = running(["true"]);
-      await refused(invalid("process.labels"), { process: { ...process, labels } });
+      await refused(invalid("labels"), { process: { ...process, labels } });
     }
   });
 
