@@ -221,7 +221,8 @@ export class ProcessService implements Handlers<typeof proto.ProcessServiceDefin
     request: proto.ReadLogsRequest,
     signal: AbortSignal,
   ): AsyncIterable<proto.ReadLogsResponse> {
-    const { uid } = this.#processes.get(toRef(request));
+    // The files of what is being started are there when its program runs.
+    const { uid } = await this.#processes.started(toRef(request));
     const streams = toStreams(request.stream);
     const files = await Promise.all(streams.map((stream) => this.#files.open(uid, stream)));
     // When this stream ends early, the readers that wait are told so.

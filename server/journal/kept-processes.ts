@@ -1,3 +1,4 @@
+import { type ProcessUid } from "../core/ids.js";
 import { type Counters, type ProcessRecord } from "../processes/process-record.js";
 import {
   type ExpiredNames,
@@ -40,11 +41,15 @@ export class KeptProcesses implements RecordStore {
     const records: ProcessRecord[] = [];
     const expired: { readonly name: string; readonly revision: number }[] = [];
     const unreadable: UnreadableEntry[] = [];
+    const suspects = new Set<ProcessUid>();
     let counters: Counters = { revision: 0, created: 0 };
     for (const [key, value] of this.#store.entries) {
       try {
-        if (key.startsWith(PROCESS)) records.push(decodeValue(recordSchema, value));
-        else if (key.startsWith(EXPIRED)) {
+        if (key.startsWith(PROCESS)) {
+          const record = decodeValue(recordSchema, value);
+          records.push(record);
+          if (this.#store.recovered.suspect.has(key)) suspects.add(record.uid);
+        } else if (key.startsWith(EXPIRED)) {
           const { revision } = decodeValue(expiredSchema, value);
           expired.push({ name: key.slice(EXPIRED.length), revision });
         } else if (key === COUNTERS) counters = decodeValue(countersSchema, value);
@@ -58,6 +63,7 @@ export class KeptProcesses implements RecordStore {
     return {
       records,
       counters: { ...counters, revision },
+      suspects,
       expiredNames: expired.map(({ name }) => name),
       unreadable,
     };

@@ -65,6 +65,7 @@ export class ProcessSystem implements AsyncDisposable {
       births,
       writer,
       removal,
+      suspects: recovered.suspects,
       clock,
       log,
     });

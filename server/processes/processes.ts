@@ -70,6 +70,13 @@ export class Processes {
     throw new DomainError("process-not-found", `There is no process ${name}`, { facts: { name } });
   }
 
+  /** As `get`, but waits for the end of a start that is under way. */
+  async started(ref: ProcessRef): Promise<ProcessRecord> {
+    const { name, uid } = this.get(ref);
+    await this.#parts.admission.settled(uid);
+    return this.get({ name, uid });
+  }
+
   list(filter: ProcessFilter, after: string, size: number): ProcessPage {
     return this.#parts.table.list(filter, after, size);
   }
@@ -106,10 +113,8 @@ export class Processes {
   }
 
   async signal(ref: ProcessRef, signal: SignalRequest, scope: "worker" | "tree"): Promise<void> {
-    const { name, uid } = this.get(ref);
     // What is being started gets it as soon as its program runs.
-    await this.#parts.admission.settled(uid);
-    const { state } = this.get({ name, uid });
+    const { name, uid, state } = await this.started(ref);
     const ended = scope === "worker" ? hasEnded(state) : treeHasEnded(state);
     if (ended) throw new DomainError("process-ended", `Process ${name} has ended`);
     // Before it is sent, so that the exit that it causes finds it.

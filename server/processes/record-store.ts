@@ -1,3 +1,4 @@
+import { type ProcessUid } from "../core/ids.js";
 import { type Counters, type ProcessRecord } from "./process-record.js";
 
 /** Where records are kept. Changes take effect in the order of the calls. */
@@ -21,6 +22,8 @@ export interface ExpiredNames {
 export interface RecoveredState {
   readonly records: readonly ProcessRecord[];
   readonly counters: Counters;
+  /** Records that were true once, and may be out of date: what followed was damaged. */
+  readonly suspects: ReadonlySet<ProcessUid>;
   /** Oldest first. */
   readonly expiredNames: readonly string[];
 }

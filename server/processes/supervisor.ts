@@ -45,6 +45,8 @@ export interface SupervisorParts {
   readonly births: Births;
   readonly writer: RecordWriter;
   readonly removal: Removal;
+  /** Records of an earlier daemon that may be out of date. */
+  readonly suspects: ReadonlySet<ProcessUid>;
   readonly clock: Clock;
   readonly log: SupervisorLog;
 }
@@ -180,7 +182,9 @@ export class Supervisor implements KeeperEvents, Disposable {
         if (order !== undefined) keeper.spawn(order);
         // An intent whose order is about to be given needs nothing.
         else if (record !== undefined && !births.awaitsOrder(record.uid)) {
-          this.#neverBorn(record, null);
+          // Where later records were damaged, it may have been born, and have ended.
+          if (this.#parts.suspects.has(record.uid)) this.#lose(record.uid, "record-damaged");
+          else this.#neverBorn(record, null);
         }
         return;
       }

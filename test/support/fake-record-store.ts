@@ -40,6 +40,7 @@ export class FakeRecordStore implements RecordStore {
     return {
       records: [...this.records.values()],
       counters: this.counters,
+      suspects: new Set(),
       expiredNames: [...this.expired],
     };
   }

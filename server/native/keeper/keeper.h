@@ -10,6 +10,9 @@
 #endif
 #define MS_PER_S 1000
 #define NEVER UINT64_MAX
+/* An upgrade carries what is in these buffers: they may only grow. */
+#define IN_BYTES (FRAME_MAX + (512u << 10))
+#define OUT_BYTES (256u << 10)
 #define NAME_BYTES (2 * ID_BYTES + 1)
 
 enum { FEATURE_CGROUP = 1, FEATURE_CGROUP_KILL = 2, FEATURE_CLONE_INTO = 4, FEATURE_PUNCH = 8, FEATURE_EXIT_INFO = 16,
@@ -67,7 +70,7 @@ struct handover {
 struct keeper {
   struct handover h;
   /* options */
-  const char *socket_path, *directory_path, *cgroup_mode;
+  const char *socket_path, *directory_path, *cgroup_mode, *policy_path;
   uid_t owner, euid;
   gid_t egid, owner_gid, group;
   bool has_group, negative_oom_score;
@@ -191,7 +194,9 @@ void logs_check_space(void);
 int logs_remove(const uint8_t id[ID_BYTES]);
 
 /* policy.c */
+bool policy_check(const char *path);
 bool policy_load(const char *path);
+bool policy_allows(uid_t uid);
 bool policy_resolve(const struct request *request, struct start *start);
 
 /* upgrade.c */

@@ -27,13 +27,12 @@
 
 #define EXIT_USAGE 64
 #define EXIT_BUSY 75
-#define IN_BYTES (FRAME_MAX + (512u << 10))
-#define OUT_BYTES (256u << 10)
 #define CHILDREN_EVERY_MS 100
 #define STOP_MS 10000
 #define LAST_ACKNOWLEDGEMENTS_MS 1000
 
 struct keeper K;
+static int resumed = -1; /* the state of the keeper that we were before an upgrade */
 
 /* One line to stderr, or none if that would block. */
 void say(const char *format, ...)
@@ -58,15 +57,22 @@ uint64_t clock_us(int clock)
 
 void tick_before(uint64_t ms) { if (ms < K.tick_at) K.tick_at = ms; }
 
-static _Noreturn void usage(const char *what, const char *value)
+/* A keeper that was upgraded holds workers: it goes on without an option that only the other version knew. */
+static void usage(const char *what, const char *value)
 {
   say("%s%s%s; try --help", what, value == NULL ? "" : ": ", value == NULL ? "" : value);
-  exit(EXIT_USAGE);
+  if (resumed < 0) exit(EXIT_USAGE);
 }
 
+/* After an upgrade there is no way back, and an end would lose every worker: we begin again, until it works. */
 static _Noreturn void die(const char *what)
 {
   say("%s: %s", what, strerror(errno));
+  while (resumed >= 0) {
+    sleep(1);
+    lseek(resumed, 0, SEEK_SET);
+    execv("/proc/self/exe", K.argv);
+  }
   exit(1);
 }
 
@@ -76,7 +82,7 @@ static uint64_t number(const char *name, const char *text, uint64_t least, uint6
   errno = 0;
   unsigned long long value = strtoull(text, &end, 10);
   if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || value < least || value > most) usage(name, text);
-  return value;
+  return value < least ? least : value > most ? most : value;
 }
 
 static const char help[] =
@@ -91,9 +97,7 @@ static const char help[] =
     "  --exit-when-idle S      exit after S seconds without daemon and workers\n"
     "  --version, --help\n";
 
-static const char *policy_path;
 static char former_cgroups[1024]; /* of the keeper that had the directory before */
-static int resumed = -1;
 
 static void parse_options(int argc, char **argv)
 {
@@ -110,12 +114,12 @@ static void parse_options(int argc, char **argv)
     case 'g': K.has_group = true; K.group = (gid_t)number("--group", optarg, 0, UINT32_MAX - 1); break;
     case 'o': K.owner = (uid_t)number("--owner", optarg, 0, UINT32_MAX - 1); break;
     case 'c': K.cgroup_mode = optarg; break;
-    case 'p': policy_path = optarg; break;
+    case 'p': K.policy_path = optarg; break;
     case 'r': K.reserve_bytes = number("--reserve-bytes", optarg, 0, INT64_MAX); break;
     case 'm': K.max_workers = (uint32_t)number("--max-workers", optarg, 1, 1 << 20); break;
     case 't': K.start_deadline_ms = number("--start-deadline-ms", optarg, 1, INT32_MAX); break;
     case 'i': K.idle_exit_ms = number("--exit-when-idle", optarg, 1, INT32_MAX) * MS_PER_S; break;
-    case 'R': resumed = (int)number("--resume", optarg, 3, INT32_MAX); break;
+    case 'R': break;
     case 'v': printf("forkbus-keeper %s (protocol %d)\n", KEEPER_VERSION, PROTOCOL_VERSION); exit(0);
     case 'h': fputs(help, stdout); exit(0);
     default: usage("cannot use this option", argv[optind - 1]);
@@ -180,9 +184,9 @@ static void prepare_process(void)
 {
   sigset_t taken;
   char text[16] = "";
-  for (int fd; (fd = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0;)
-    if (fd > 2) { K.null = fd; break; }
-    else fcntl(fd, F_SETFD, 0);
+  prctl(PR_SET_NAME, "forkbus-keeper"); /* an upgrade executes a descriptor, which has no name */
+  while ((K.null = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && K.null <= 2) fcntl(K.null, F_SETFD, 0);
+  if (K.null < 0) die("/dev/null");
   for (int signal_number = 1; signal_number < 32; signal_number++) signal(signal_number, SIG_DFL);
   signal(SIGPIPE, SIG_IGN);
   sigemptyset(&taken);
@@ -199,12 +203,13 @@ static void prepare_process(void)
   K.in = mmap(NULL, IN_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   K.out.bytes = mmap(NULL, OUT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   K.out.capacity = OUT_BYTES;
-  if (K.in == MAP_FAILED || K.out.bytes == MAP_FAILED || !table_create()) die("memory");
+  if (K.in == MAP_FAILED || K.out.bytes == MAP_FAILED) die("memory");
 }
 
 static void start_fresh(void)
 {
   struct rlimit files;
+  if (!table_create()) die("memory");
   K.h.umask = umask(0);
   getrlimit(RLIMIT_NOFILE, &files);
   K.h.nofile_soft = files.rlim_cur;
@@ -215,7 +220,7 @@ static void start_fresh(void)
   open_directory();
   if (logs_probe()) K.h.features |= FEATURE_PUNCH;
   probe_exit_info();
-  if (!policy_load(policy_path) || !cgroup_setup()) exit(1);
+  if (!policy_load(K.policy_path) || !cgroup_setup()) exit(1);
   if (former_cgroups[0] == '/') cgroup_sweep(former_cgroups);
   if (K.h.cgroup >= 0 && dprintf(K.h.lock, "%s\n", K.h.cgroup_path) < 0) die("keeper.lock");
   open_socket();
@@ -345,15 +350,15 @@ int main(int argc, char **argv)
   K.start_deadline_ms = 10000;
   K.h.listener = K.h.connection = K.h.lock = K.h.directory = K.h.cgroup = -1;
   K.children_at = K.tick_at = NEVER;
+  if (argc > 1 && strncmp(argv[argc - 1], "--resume=", 9) == 0) resumed = atoi(argv[argc - 1] + 9);
   parse_options(argc, argv);
   K.now_ms = K.idle_since = clock_us(CLOCK_MONOTONIC) / 1000;
   prepare_process();
   if (resumed < 0) {
     start_fresh();
-  } else if (!resume(resumed) || !policy_load(policy_path)) {
-    say("cannot go on with the state of the keeper before the upgrade");
-    return 1;
   } else {
+    if (!resume(resumed)) die("upgrade");
+    if (!policy_load(K.policy_path)) say("workers may run as the owner alone");
     K.tick_at = K.children_at = K.now_ms;
   }
   say("%s %s, cgroups %s", resumed < 0 ? "started, version" : "upgraded to version", KEEPER_VERSION,

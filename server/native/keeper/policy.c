@@ -11,9 +11,12 @@
 #include <unistd.h>
 
 #define NOBODY UINT32_MAX
-static struct { uint32_t uid, gid; } users[1024];
-static uint32_t groups[1024];
-static unsigned user_count, group_count;
+#define MOST 1024
+static struct policy {
+  struct { uint32_t uid, gid; } users[MOST];
+  uint32_t groups[MOST];
+  unsigned user_count, group_count;
+} policy, candidate;
 
 /* Finds "name:x:number:second:..." by name or number. A number needs no entry; its second is then NOBODY. */
 static bool look_up(const char *file, const char *key, uint32_t *number, uint32_t *second)
@@ -46,27 +49,25 @@ static bool add(const char *path, int line, const char *kind, const char *name)
     say("%s line %d: expected user or group, got %s", path, line, kind);
   } else if (!look_up(user ? "/etc/passwd" : "/etc/group", name, &number, &second)) {
     say("%s line %d: no such %s: %s", path, line, kind, name);
-  } else if ((user ? user_count : group_count) == 1024) {
-    say("%s line %d: more than 1024 entries", path, line);
+  } else if ((user ? candidate.user_count : candidate.group_count) == MOST) {
+    say("%s line %d: more than %d entries", path, line, MOST);
   } else {
     if (user) {
-      users[user_count].uid = number;
-      users[user_count++].gid = second;
+      candidate.users[candidate.user_count].uid = number;
+      candidate.users[candidate.user_count++].gid = second;
     } else {
-      groups[group_count++] = number;
+      candidate.groups[candidate.group_count++] = number;
     }
     return true;
   }
   return false;
 }
 
-bool policy_load(const char *path)
+/* Whether the file is one to go by; nothing is changed yet. */
+bool policy_check(const char *path)
 {
-  char owner[16], line[512], kind[16], name[256], more[2];
-  uint32_t uid, gid = NOBODY;
-  snprintf(owner, sizeof owner, "%u", (unsigned)K.owner);
-  look_up("/etc/passwd", owner, &uid, &gid);
-  K.owner_gid = K.owner == K.euid ? K.egid : (gid_t)gid;
+  char line[512], kind[16], name[256], more[2];
+  candidate = (struct policy){0};
   if (path == NULL) return true;
   FILE *stream = fopen(path, "re");
   struct stat stat;
@@ -86,24 +87,53 @@ bool policy_load(const char *path)
     }
   }
   fclose(stream);
-  if (good && K.euid == 0 && user_count > 0) K.h.features |= FEATURE_RUN_AS;
   return good;
+}
+
+/* Without a file to go by, nobody but the owner is allowed. */
+bool policy_load(const char *path)
+{
+  char owner[16];
+  uint32_t uid, gid = NOBODY;
+  snprintf(owner, sizeof owner, "%u", (unsigned)K.owner);
+  look_up("/etc/passwd", owner, &uid, &gid);
+  K.owner_gid = K.owner == K.euid ? K.egid : (gid_t)gid;
+  bool good = policy_check(path);
+  policy = good ? candidate : (struct policy){0};
+  K.h.features &= ~(uint32_t)FEATURE_RUN_AS;
+  if (K.euid == 0 && policy.user_count > 0) K.h.features |= FEATURE_RUN_AS;
+  return good;
+}
+
+/* The owner's and the listed users, and where to find the group of one. */
+static bool may_use(uid_t uid, gid_t *own)
+{
+  *own = K.owner_gid;
+  bool listed = uid == K.owner;
+  for (unsigned i = 0; !listed && K.euid == 0 && i < policy.user_count; i++)
+    if ((listed = policy.users[i].uid == uid)) *own = policy.users[i].gid;
+  return listed;
+}
+
+/* Whether a worker, once started, may be found with this user. */
+bool policy_allows(uid_t uid)
+{
+  gid_t own;
+  return uid == K.euid || may_use(uid, &own);
 }
 
 static bool may_use_group(gid_t gid, gid_t own)
 {
-  for (unsigned i = 0; i < group_count; i++)
-    if (groups[i] == gid) return true;
+  for (unsigned i = 0; i < policy.group_count; i++)
+    if (policy.groups[i] == gid) return true;
   return gid == own;
 }
 
 bool policy_resolve(const struct request *request, struct start *start)
 {
   start->uid = has(request, TAG_UID) ? request->uid : K.owner;
-  gid_t own = K.owner_gid;
-  bool listed = start->uid == K.owner;
-  for (unsigned i = 0; !listed && K.euid == 0 && i < user_count; i++)
-    if ((listed = users[i].uid == start->uid)) own = users[i].gid;
+  gid_t own;
+  bool listed = may_use(start->uid, &own);
   start->gid = has(request, TAG_GID) ? request->gid : own;
   start->change_user = start->uid != K.euid || start->gid != K.egid;
   bool able = K.euid == 0 || !start->change_user;

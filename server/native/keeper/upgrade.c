@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define STATE_MARK "forkbus-keeper state, format 1"
@@ -92,6 +93,10 @@ int upgrade(const struct request *request)
   char option[32], *arguments[64];
   int count = 0, error, program = open_keeper(request, path);
   if (program < 0) return errno;
+  if (!policy_check(K.policy_path)) { /* as the other program would */
+    close(program);
+    return EINVAL;
+  }
   for (; K.argv[count] != NULL && count < 60; count++) arguments[count] = K.argv[count];
   if (count > 1 && strncmp(arguments[count - 1], "--resume=", 9) == 0) count--;
   arguments[0] = path;
@@ -103,7 +108,8 @@ int upgrade(const struct request *request)
   if (memory >= 0) {
     snprintf(option, sizeof option, "--resume=%d", memory);
     keep_all(true);
-    execve(path, arguments, environ);
+    /* The file that was looked at, whatever its path means by now. */
+    syscall(SYS_execveat, program, "", arguments, environ, AT_EMPTY_PATH);
     error = errno;
     keep_all(false);
     close(memory);
@@ -127,38 +133,47 @@ static bool load_part(int memory, void *to, size_t size, uint32_t stored)
   return true;
 }
 
-static void watch_slot(struct slot *slot)
+static bool watch_slot(struct slot *slot)
 {
-  uint32_t pending = slot->pending;
-  slot->queued = slot->queue = 0;
-  if (slot->state == STARTING) watch(ON_REPORT, slot, slot->report_fd, EPOLLIN);
-  bool alive = slot->state == STARTING || slot->state == DYING || (slot->state == RUNNING && slot->deadline_ms == 0);
-  if ((alive || (slot->state == RUNNING && !slot->foreign)) && slot->pidfd >= 0) watch(ON_PIDFD, slot, slot->pidfd, EPOLLIN);
-  if (slot->stdin_waiting) watch(ON_STDIN, slot, slot->stdin_fd, EPOLLOUT);
-  if (pending != 0) notify(slot, pending);
+  if (slot->state == STARTING && !watch(ON_REPORT, slot, slot->report_fd, EPOLLIN)) return false;
+  bool alive = slot->state == STARTING || slot->state == DYING ||
+               (slot->state == RUNNING && (slot->deadline_ms == 0 || !slot->foreign));
+  if (alive && slot->pidfd >= 0 && !watch(ON_PIDFD, slot, slot->pidfd, EPOLLIN)) return false;
+  return !slot->stdin_waiting || watch(ON_STDIN, slot, slot->stdin_fd, EPOLLOUT);
 }
 
-/* The other half, in the new program: false leaves it unable to go on. */
+/*
+ * The other half, in the new program. False with the state untouched when the kernel lacks something now; then it
+ * may be tried again with the same memory. What is no state at all ends the program.
+ */
 bool resume(int memory)
 {
   struct head head;
-  uint32_t high_water;
-  if (!transfer(memory, &head, sizeof head, false) || memcmp(head.mark, mark.mark, sizeof mark.mark) != 0) return false;
-  if (!load_part(memory, &K.h, sizeof K.h, head.handover_size)) return false;
-  high_water = K.h.slots;
-  if (high_water > K.max_workers) return false;
-  for (uint32_t i = 0; i < high_water; i++)
-    if (!load_part(memory, &K.slots[i], sizeof(struct slot), head.slot_size)) return false;
-  if (!transfer(memory, K.in, head.in_length, false) || !transfer(memory, K.out.bytes, head.out_length, false)) return false;
+  bool good = transfer(memory, &head, sizeof head, false) && memcmp(head.mark, mark.mark, sizeof mark.mark) == 0 &&
+              load_part(memory, &K.h, sizeof K.h, head.handover_size);
+  if (good && K.max_workers < K.h.slots) K.max_workers = K.h.slots;
+  if (good && !table_create()) return false;
+  for (uint32_t i = 0; good && i < K.h.slots; i++)
+    good = load_part(memory, &K.slots[i], sizeof(struct slot), head.slot_size);
+  if (!good || head.in_length > IN_BYTES || head.out_length > OUT_BYTES ||
+      !transfer(memory, K.in, head.in_length, false) || !transfer(memory, K.out.bytes, head.out_length, false)) {
+    say("--resume needs the state of a keeper");
+    exit(1);
+  }
   K.in_end = head.in_length;
   K.out.end = head.out_length;
+  bool connected = K.h.connection >= 0;
+  if (!watch(connected ? ON_CONNECTION : ON_LISTENER, NULL, connected ? K.h.connection : K.h.listener, EPOLLIN)) return false;
+  for (uint32_t i = 0; i < K.h.slots; i++)
+    if (K.slots[i].state != FREE && !watch_slot(&K.slots[i])) return false;
   close(memory);
   table_link();
   keep_all(false);
-  watch(K.h.connection >= 0 ? ON_CONNECTION : ON_LISTENER, NULL, K.h.connection >= 0 ? K.h.connection : K.h.listener,
-        EPOLLIN);
-  for (uint32_t i = 0; i < high_water; i++)
-    if (K.slots[i].state != FREE) watch_slot(&K.slots[i]);
+  for (uint32_t i = 0; i < K.h.slots; i++) {
+    struct slot *slot = &K.slots[i];
+    slot->queued = slot->queue = 0;
+    if (slot->state != FREE && slot->pending != 0) notify(slot, slot->pending);
+  }
   K.trees_left = true;
   return true;
 }

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, readdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { OnExit, ProcessState, WaitCondition } from "../../../proto/gen/forkbus/v1/process.js";
+import {
+  OnExit,
+  ProcessState,
+  SignalScope,
+  StopOutcome,
+  WaitCondition,
+} from "../../../proto/gen/forkbus/v1/process.js";
 import { eventually } from "../../support/eventually.js";
 import { ended, outcomeOf, statusOf } from "./support/ended.js";
 import { hasWritten } from "./support/output-events.js";
@@ -104,13 +110,33 @@ for (const [title, option] of modes) {
       assert.equal(statusOf(process).state, ProcessState.EXITED);
       assert.equal(statusOf(process).descendantsAlive, true);
       for (const pid of pids) assert.ok(isAlive(pid));
-      await daemon().processes.signalProcess({ name, signal: "KILL", scope: 2 });
+      const stopped = await daemon().processes.stopProcess({ name });
+      assert.equal(stopped.outcome, StopOutcome.KILLED);
+      assert.equal(outcomeOf(stopped.process), "5");
+      assert.equal(statusOf(stopped.process).descendantsAlive, false);
+      assert.deepEqual(pids.filter(isAlive), []);
+    });
+
+    it("lives on by itself until it is killed by a signal to the whole tree", async () => {
+      const name = await start("read _; exit 5", OnExit.WAIT_TREE);
+      const pids = await family(name);
+      await daemon().processes.closeStdin({ name });
+      await ended(daemon(), { name });
+      await daemon().processes.signalProcess({ name, signal: "KILL", scope: SignalScope.TREE });
       await allGone(pids);
       const condition = WaitCondition.TREE_ENDED;
       const end = await daemon().processes.waitProcess({ name, condition, waitMs: 20_000 });
       assert.equal(end.reached, true);
       assert.equal(outcomeOf(end.process), "5");
-      assert.equal(statusOf(end.process).descendantsAlive, false);
+    });
+
+    it("ends with a worker that a stop ends, though it would outlive it otherwise", async () => {
+      const name = await start("trap 'exit 7' TERM; read _", OnExit.WAIT_TREE);
+      const pids = await family(name);
+      const stopped = await daemon().processes.stopProcess({ name });
+      assert.equal(stopped.outcome, StopOutcome.GRACEFUL);
+      assert.equal(outcomeOf(stopped.process), "7");
+      assert.deepEqual(pids.filter(isAlive), []);
     });
 
     it("is found again by a new daemon", async () => {
