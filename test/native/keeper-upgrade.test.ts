@@ -1,16 +1,41 @@
 import assert from "node:assert/strict";
-import { copyFileSync, existsSync, writeFileSync } from "node:fs";
-import { constants } from "node:os";
+import { spawn } from "node:child_process";
+import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { KeeperError, newId } from "./support/keeper-client.js";
 import { build, isAlive, KeeperProcess, processState } from "./support/keeper-process.js";
 import { waitUntil } from "./support/wait-until.js";
-import { Tag, text, Type, u32, u64 } from "./support/wire.js";
+import { Step, Tag, text, Type, u32, u64 } from "./support/wire.js";
 
 const { errno } = constants;
 const failsWith = (code: number) => (error: unknown) =>
   error instanceof KeeperError && error.errno === code;
 const shell = (script: string): string[] => ["/bin/sh", "-c", script];
+
+/** Lets a path mean one file and then the other, over and over, until it is disposed. */
+async function flipping(path: string, one: string, other: string): Promise<AsyncDisposable> {
+  const script = `import os, sys
+path, one, other = sys.argv[1:]
+print("flipping", flush=True)
+while os.getppid() == int(${process.pid}):
+    for target in (one, other):
+        os.symlink(target, path + ".next")
+        os.rename(path + ".next", path)`;
+  const child = spawn("python3", ["-c", script, path, one, other], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let [said, ended] = ["", false];
+  child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  child.on("exit", () => (ended = true));
+  await waitUntil("the flipping", () => said.includes("flipping") && existsSync(path));
+  return {
+    [Symbol.asyncDispose]: async (): Promise<void> => {
+      child.kill("SIGKILL");
+      await waitUntil("its end", () => ended);
+    },
+  };
+}
 
 describe("the keeper's upgrade", function () {
   this.timeout(40_000);
@@ -82,7 +107,89 @@ describe("the keeper's upgrade", function () {
     assert.equal(keeper.log(id), "still here");
     assert.doesNotMatch(keeper.stderr, /upgraded/);
   });
+
+  it("executes the very file that it looked at, whatever the path means a moment later", async () => {
+    await using keeper = await KeeperProcess.start();
+    using client = await keeper.connect();
+    const path = join(keeper.directory, "../program");
+    await using _flips = await flipping(path, build("all"), "/bin/true");
+    let refused = 0;
+    for (let i = 0; i < 100; i++) {
+      await client.ask(Type.upgrade, [text(Tag.path, path)]).catch((error: unknown) => {
+        if (!failsWith(errno.ENOEXEC)(error)) throw error;
+        refused += 1;
+      });
+    }
+    assert.ok(refused < 100, "some of them succeeded");
+    assert.deepEqual(await client.list(), []);
+  });
+
+  describe("with a list of users", () => {
+    before(function () {
+      if (process.getuid?.() !== 0) this.skip();
+    });
+
+    it("does not happen while the list cannot be read, and loses nothing", async () => {
+      await using keeper = await startWithPolicy();
+      const policy = join(keeper.directory, "../policy");
+      using client = await keeper.connect();
+      const { id } = await client.spawned({ argv: shell("exit 7") });
+      await client.exited(id);
+      const upgrade = (): Promise<unknown> =>
+        client.ask(Type.upgrade, [text(Tag.path, build("all"))]);
+      writeFileSync(policy, "user nobody\nnonsense\n");
+      await assert.rejects(upgrade(), failsWith(errno.EINVAL));
+      rmSync(policy);
+      await assert.rejects(upgrade(), failsWith(errno.EINVAL));
+      const other = await client.spawned({ argv: ["/bin/true"], more: [u32(Tag.uid, 65534)] });
+      await client.exited(other.id);
+      writeFileSync(policy, "user daemon\n");
+      await upgrade();
+      assert.deepEqual(
+        await client.refused({ argv: ["/bin/true"], more: [u32(Tag.uid, 65534)] }),
+        [Step.request, errno.EPERM],
+        "the list is read again",
+      );
+      const listed = (await client.list()).find((worker) => worker.bytes(Tag.id).equals(id));
+      assert.equal(listed?.u32(Tag.exitValue), 7);
+    });
+
+    it("survives a list that is damaged in the middle of it", async () => {
+      await using keeper = await startWithPolicy();
+      const place = join(keeper.directory, "..");
+      using client = await keeper.connect();
+      const { id } = await client.spawned({ argv: ["/bin/cat"], flags: 1 });
+      for (const name of ["good", "bad"]) {
+        writeFileSync(join(place, name), name === "good" ? "user nobody\n" : "nonsense\n");
+      }
+      await using _flips = await flipping(
+        join(place, "policy"),
+        join(place, "good"),
+        join(place, "bad"),
+      );
+      await waitUntil(
+        "a list that was good before and bad after",
+        async () => {
+          await client.ask(Type.upgrade, [text(Tag.path, build("all"))]).catch((error: unknown) => {
+            if (!failsWith(errno.EINVAL)(error)) throw error;
+          });
+          return keeper.stderr.includes("as the owner alone");
+        },
+        20_000,
+      );
+      await client.writeStdin(id, 0n, "alive", true);
+      await client.exited(id);
+      assert.equal(keeper.log(id), "alive");
+    });
+  });
 });
+
+async function startWithPolicy(): Promise<KeeperProcess> {
+  const place = mkdtempSync(join(tmpdir(), "forkbus-keeper-"));
+  const policy = join(place, "policy");
+  writeFileSync(policy, "user nobody\n", { mode: 0o644 });
+  return KeeperProcess.start({ place, args: ["--policy", policy, "--cgroup", "none"] });
+}
 
 for (const cgroup of ["auto", "none"]) {
   describe(`a keeper that follows one that was killed, cgroups ${cgroup}`, function () {

@@ -20,7 +20,10 @@ export function build(target: "all" | "asan" | "fuzz"): string {
 
 export interface KeeperOptions {
   readonly program?: string;
+  /** Of an earlier keeper, which removes it. */
   readonly directory?: string;
+  /** A new directory to work in, removed at the end. */
+  readonly place?: string;
   readonly args?: readonly string[];
 }
 
@@ -35,7 +38,8 @@ export class KeeperProcess implements AsyncDisposable {
 
   private constructor(options: KeeperOptions) {
     this.#ownsDirectory = options.directory === undefined;
-    const place = options.directory ?? mkdtempSync(join(tmpdir(), "forkbus-keeper-"));
+    const place =
+      options.directory ?? options.place ?? mkdtempSync(join(tmpdir(), "forkbus-keeper-"));
     this.directory = join(place, "workers");
     this.socketPath = join(place, "socket");
     const args = ["--socket", this.socketPath, "--dir", this.directory, ...(options.args ?? [])];
