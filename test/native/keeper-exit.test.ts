@@ -203,6 +203,19 @@ for (const cgroup of ["auto", "none"]) {
       await waitUntil("no child", () => keeper.children().length === 0);
     });
 
+    it("finds the tree of a worker by a variable behind a megabyte of others", async () => {
+      const { id } = await client.spawned({
+        argv: shell(`${escapes}; sleep 0.1; exit 5`),
+        env: [
+          "PATH=/usr/bin:/bin",
+          ...Array.from({ length: 12 }, (_, i) => `BIG${i}=${"x".repeat(100_000 + i)}`),
+        ],
+      });
+      const escaped = await printedPid(keeper, id);
+      await client.exited(id);
+      await waitUntil("the escaped one's end", () => !isAlive(escaped));
+    });
+
     it("waits for the tree when told so", async () => {
       const { id } = await client.spawned({
         argv: shell("sleep 60 & echo $!; exit 4"),

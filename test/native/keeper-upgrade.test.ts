@@ -1,12 +1,19 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
-import { KeeperError, newId } from "./support/keeper-client.js";
+import { KeeperError, newId, type SpawnOptions } from "./support/keeper-client.js";
 import { build, isAlive, KeeperProcess, processState } from "./support/keeper-process.js";
 import { waitUntil } from "./support/wait-until.js";
-import { Step, Tag, text, Type, u32, u64 } from "./support/wire.js";
+import { type Field, type Frame, Step, Tag, text, Type, u32, u64 } from "./support/wire.js";
 
 const { errno } = constants;
 const failsWith = (code: number) => (error: unknown) =>
@@ -241,6 +248,8 @@ for (const cgroup of ["auto", "none"]) {
         failsWith(errno.ESRCH),
       );
       await assert.rejects(adopt({ ...counting, pid: 1 }), failsWith(errno.ESRCH));
+      await assert.rejects(adopt({ ...counting, id: newId() }), failsWith(errno.ESRCH));
+      await assert.rejects(adopt({ ...counting, id: tree.id }), failsWith(errno.ESRCH));
       await adopt(counting);
       await adopt(tree);
       await assert.rejects(adopt(tree), failsWith(errno.EEXIST));
@@ -268,3 +277,87 @@ for (const cgroup of ["auto", "none"]) {
     });
   });
 }
+
+function identityOf(id: Buffer, pid: number): Field[] {
+  const ticks = readFileSync(`/proc/${pid}/stat`, "utf8").split(" ")[21];
+  return [[Tag.id, id], u32(Tag.pid, pid), u64(Tag.startTicks, BigInt(ticks ?? 0))];
+}
+
+describe("a keeper that is asked to adopt", function () {
+  this.timeout(40_000);
+
+  const proofs: [string, SpawnOptions, boolean][] = [
+    ["its environment", { argv: shell("exec >/dev/null 2>&1; exec sleep 60") }, true],
+    ["its output", { argv: ["/usr/bin/env", "-i", "/bin/sleep", "60"] }, true],
+    [
+      "a late variable of its environment",
+      {
+        argv: shell("exec >/dev/null 2>&1; exec sleep 60"),
+        env: Array.from({ length: 16 }, (_, i) => `BIG${i}=${"x".repeat(110_000 + i)}`),
+      },
+      true,
+    ],
+    ["nothing", { argv: shell("exec >/dev/null 2>&1; exec env -i /bin/sleep 60") }, false],
+  ];
+  for (const [proof, options, taken] of proofs) {
+    it(`${taken ? "takes" : "refuses"} what is shown to be a worker by ${proof}`, async () => {
+      const args = ["--cgroup", "none"];
+      await using first = await KeeperProcess.start({ args });
+      let worker: { id: Buffer; pid: number; frame: Frame };
+      {
+        using client = await first.connect();
+        worker = await client.spawned(options);
+        await waitUntil("its program", () =>
+          readFileSync(`/proc/${worker.pid}/comm`, "utf8").startsWith("sleep"),
+        );
+      }
+      try {
+        first.child.kill("SIGKILL");
+        await first.exit();
+        await using second = await KeeperProcess.start({
+          directory: join(first.directory, ".."),
+          args,
+        });
+        using client = await second.connect();
+        const asked = client.ask(Type.adopt, [
+          [Tag.id, worker.id],
+          u32(Tag.pid, worker.pid),
+          u64(Tag.startTicks, worker.frame.u64(Tag.startTicks)),
+        ]);
+        if (taken) await asked;
+        else await assert.rejects(asked, failsWith(errno.ESRCH));
+      } finally {
+        if (isAlive(worker.pid)) process.kill(worker.pid, "SIGKILL");
+      }
+    });
+  }
+
+  it("refuses a process that no keeper started", async () => {
+    await using keeper = await KeeperProcess.start({ args: ["--cgroup", "none"] });
+    using client = await keeper.connect();
+    const stranger = spawn("/bin/sleep", ["60"]);
+    try {
+      const fields = identityOf(newId(), stranger.pid ?? 0);
+      await assert.rejects(client.ask(Type.adopt, fields), failsWith(errno.ESRCH));
+    } finally {
+      stranger.kill("SIGKILL");
+    }
+  });
+
+  it("refuses a process of a user that it would not have started one for", async function () {
+    if (process.getuid?.() !== 0) this.skip();
+    await using keeper = await KeeperProcess.start({ args: ["--cgroup", "none"] });
+    using client = await keeper.connect();
+    const id = newId();
+    const other = spawn("/bin/sleep", ["60"], {
+      uid: 65534,
+      env: { FORKBUS_PROCESS_ID: id.toString("hex") },
+    });
+    try {
+      const fields = identityOf(id, other.pid ?? 0);
+      await assert.rejects(client.ask(Type.adopt, fields), failsWith(errno.ESRCH));
+    } finally {
+      other.kill("SIGKILL");
+    }
+  });
+});

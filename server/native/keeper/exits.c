@@ -176,7 +176,10 @@ bool close_worker(struct slot *slot)
   return true;
 }
 
-/* Takes a worker of a keeper that died. Looking twice makes sure that the pidfd is that very process. */
+/*
+ * Takes a worker of a keeper that died. Looking twice makes sure that the pidfd is that very process; that it is a
+ * worker at all must show in the process itself, or the owner could name any process and have it killed.
+ */
 int adopt(const struct request *request)
 {
   struct process_stat before, after;
@@ -187,7 +190,9 @@ int adopt(const struct request *request)
   if (!read_process_stat(pid, &before) || before.start_ticks != request->start_ticks) return ESRCH;
   int pidfd = sys_pidfd_open(pid);
   if (pidfd < 0) return errno;
-  if (!read_process_stat(pid, &after) || after.start_ticks != request->start_ticks) {
+  bool known = is_worker(pid, request->id);
+  if (!known) say("process %d is refused: nothing shows that it is that worker", (int)pid);
+  if (!known || !read_process_stat(pid, &after) || after.start_ticks != request->start_ticks) {
     close(pidfd);
     return ESRCH;
   }

@@ -155,6 +155,10 @@ void slot_check(struct slot *slot);
 int adopt(const struct request *request);
 bool close_worker(struct slot *slot);
 
+/* identity.c */
+bool process_mark(pid_t pid, uint8_t id[ID_BYTES]);
+bool is_worker(pid_t pid, const uint8_t id[ID_BYTES]);
+
 /* tree.c */
 void children_scan(void);
 bool tree_alive(struct slot *slot);

@@ -12,20 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MARKER "FORKBUS_PROCESS_ID="
 #define MOST_MEMBERS 4096
 
-/* The slot that a process says it belongs to, by a variable that the daemon puts into every environment. */
 static struct slot *marked_slot(pid_t pid)
 {
-  char path[64];
-  static char text[128 << 10]; /* an environment is not searched beyond this */
   uint8_t id[ID_BYTES];
-  snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
-  ssize_t length = read_file(AT_FDCWD, path, text, sizeof text);
-  for (char *at = text; length > 0 && at < text + length; at += strlen(at) + 1)
-    if (strncmp(at, MARKER, strlen(MARKER)) == 0) return parse_id(at + strlen(MARKER), id) ? slot_any(id) : NULL;
-  return NULL;
+  return process_mark(pid, id) ? slot_any(id) : NULL;
 }
 
 /* One of our children that is no worker: reaps it, or marks the worker it belongs to. True when it was reaped. */

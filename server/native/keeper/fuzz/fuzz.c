@@ -35,6 +35,8 @@ void say(const char *format, ...) { (void)format; }
 uint64_t clock_us(int clock) { return clock == CLOCK_MONOTONIC ? K.now_ms * 1000 : UINT64_C(1700000000000000); }
 void tick_before(uint64_t ms) { if (ms < K.tick_at) K.tick_at = ms; }
 _Noreturn void child_run(const struct start *start) { (void)start; abort(); }
+bool process_mark(pid_t pid, uint8_t id[ID_BYTES]) { (void)pid; (void)id; return false; }
+bool is_worker(pid_t pid, const uint8_t id[ID_BYTES]) { (void)pid; (void)id; return roll(4) != 0; }
 int upgrade(const struct request *request) { return request->path.length == 0 ? EINVAL : ENOEXEC; }
 
 static int some_descriptor(void) { return memfd_create("fake", MFD_CLOEXEC); }
