@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   truncateSync,
@@ -96,6 +97,45 @@ describe("the keeper's care for logs", function () {
     assert.deepEqual(recorded(keeper, id, "stdout"), [1n, 0n]);
   });
 
+  it("keeps the old epoch until the new one could be written down", async () => {
+    await using keeper = await KeeperProcess.start();
+    using client = await keeper.connect();
+    const { id } = await client.spawned({ argv: shell("head -c 3000 /dev/zero; exec sleep 60") });
+    const directory = join(keeper.directory, id.toString("hex"));
+    const scan = async (): Promise<Position> =>
+      (await client.ask(Type.scanLogs, [[Tag.id, id]])).position(Tag.stdoutPosition);
+    await waitUntil("the output", async () => (await scan()).end === 3000n);
+    renameSync(join(directory, "offsets"), join(directory, "aside"));
+    truncateSync(join(directory, "stdout"), 10);
+    assert.deepEqual(await scan(), { epoch: 0n, begin: 0n, end: 3000n });
+    renameSync(join(directory, "aside"), join(directory, "offsets"));
+    assert.deepEqual(await scan(), { epoch: 1n, begin: 0n, end: 10n });
+    assert.deepEqual(recorded(keeper, id, "stdout"), [1n, 0n]);
+  });
+
+  it("does not wait for a worker that has a lease on its file", async () => {
+    await using keeper = await KeeperProcess.start();
+    using client = await keeper.connect();
+    const script = `import fcntl, os, signal
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+os.write(1, b"x" * 300000)
+name = os.readlink("/proc/self/fd/1")
+os.dup2(os.open("/dev/null", os.O_RDWR), 1)
+fd = os.open(name, os.O_RDONLY)
+fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+os.write(2, b"leased")
+signal.pause()`;
+    const { id } = await client.spawned({
+      argv: ["/usr/bin/env", "python3", "-c", script],
+      env: [`PATH=${process.env["PATH"] ?? ""}`, `HOME=${process.env["HOME"] ?? ""}`],
+      logMaxBytes: CAP,
+    });
+    await waitUntil("the lease", () => keeper.log(id, "stderr") === "leased");
+    const before = performance.now();
+    await client.ask(Type.scanLogs, [[Tag.id, id]]);
+    assert.ok(performance.now() - before < 5000);
+  });
+
   it("removes a worker's directory only when the worker is acknowledged, and only what it made", async () => {
     await using keeper = await KeeperProcess.start();
     using client = await keeper.connect();
@@ -113,29 +153,34 @@ describe("the keeper's care for logs", function () {
     await remove();
   });
 
-  it("gives group and mode to what it makes", async function () {
-    if (process.getuid?.() !== 0) this.skip();
-    await using keeper = await KeeperProcess.start({ args: ["--group", "54321"] });
-    using client = await keeper.connect();
-    const { id } = await client.spawned({ argv: ["/bin/sleep", "60"] });
-    const directory = join(keeper.directory, id.toString("hex"));
-    const seen = (path: string): [string, number] => [
-      (statSync(path).mode & 0o777).toString(8),
-      statSync(path).gid,
-    ];
-    assert.deepEqual(seen(keeper.directory), ["750", 54321]);
-    assert.deepEqual(seen(directory), ["750", 54321]);
-    for (const name of ["stdout", "stderr", "offsets"])
-      assert.deepEqual(seen(join(directory, name)), ["640", 54321]);
-    assert.deepEqual(seen(keeper.socketPath), ["660", 54321]);
-  });
+  for (const [args, group, directoryMode, fileMode, socketMode] of [
+    [["--group", "54321"], 54321, "750", "640", "660"],
+    [[], process.getgid?.(), "700", "600", "600"],
+  ] as const) {
+    it(`gives group and mode to what it makes, ${args.length === 0 ? "for itself" : "for a group"}`, async function () {
+      if (process.getuid?.() !== 0) this.skip();
+      await using keeper = await KeeperProcess.start({ args });
+      using client = await keeper.connect();
+      const { id } = await client.spawned({ argv: ["/bin/sleep", "60"] });
+      const directory = join(keeper.directory, id.toString("hex"));
+      const seen = (path: string): [string, number] => [
+        (statSync(path).mode & 0o777).toString(8),
+        statSync(path).gid,
+      ];
+      assert.deepEqual(seen(keeper.directory), [directoryMode, group]);
+      assert.deepEqual(seen(directory), [directoryMode, group]);
+      for (const name of ["stdout", "stderr", "offsets"])
+        assert.deepEqual(seen(join(directory, name)), [fileMode, group]);
+      assert.deepEqual(seen(keeper.socketPath), [socketMode, group]);
+    });
+  }
 
   describe("on a file system that fills up", () => {
     let place = "";
     before(function () {
       if (process.getuid?.() !== 0) this.skip();
       place = mkdtempSync(join(tmpdir(), "forkbus-full-"));
-      execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", place]);
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m,mode=700", "tmpfs", place]);
     });
     after(() => {
       if (place === "") return;

@@ -1,23 +1,15 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { constants, tmpdir } from "node:os";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { type KeeperClient, newId } from "./support/keeper-client.js";
 import { KeeperProcess } from "./support/keeper-process.js";
 import { waitUntil } from "./support/wait-until.js";
-import { type Field, Step, Tag, Type, u32 } from "./support/wire.js";
+import { rlimit, Step, Tag, Type, u32 } from "./support/wire.js";
 
 const { errno } = constants;
 const sleeper = ["/bin/sleep", "60"];
-
-function rlimit(resource: number, soft: bigint, hard: bigint): Field {
-  const bytes = Buffer.alloc(20);
-  bytes.writeUInt32LE(resource);
-  bytes.writeBigUInt64LE(soft, 4);
-  bytes.writeBigUInt64LE(hard, 12);
-  return [Tag.rlimit, bytes];
-}
 
 async function output(client: KeeperClient, keeper: KeeperProcess, id: Buffer): Promise<string> {
   await client.exited(id);
@@ -246,55 +238,6 @@ for (const cgroup of ["auto", "none"]) {
     });
   });
 }
-
-describe("the keeper's list of users", function () {
-  this.timeout(30_000);
-  before(function () {
-    if (process.getuid?.() !== 0) this.skip();
-  });
-  const policy = join(tmpdir(), `forkbus-policy-${process.pid}`);
-  after(() => {
-    rmSync(policy, { force: true });
-  });
-
-  async function startWith(text: string, mode = 0o644): Promise<KeeperProcess> {
-    writeFileSync(policy, text);
-    chmodSync(policy, mode);
-    return KeeperProcess.start({ args: ["--policy", policy, "--cgroup", "none"] });
-  }
-
-  it("lets a worker run as a user that it names, with that user's group only", async () => {
-    await using keeper = await startWith("# who\nuser nobody # the least\n");
-    chmodSync(join(keeper.directory, ".."), 0o755);
-    using client = await keeper.connect();
-    const { id } = await client.spawned({ argv: ["/usr/bin/id"], more: [u32(Tag.uid, 65534)] });
-    await client.exited(id);
-    assert.match(keeper.log(id), /^uid=65534\(nobody\) gid=65534\(nogroup\) groups=65534/);
-    const root = { argv: ["/usr/bin/id"], more: [u32(Tag.uid, 65534), u32(Tag.gid, 0)] };
-    assert.deepEqual(await client.refused(root), [Step.request, errno.EPERM]);
-    const other = { argv: ["/usr/bin/id"], more: [u32(Tag.uid, 1)] };
-    assert.deepEqual(await client.refused(other), [Step.request, errno.EPERM]);
-  });
-
-  it("does not run as root for an owner who is not", async () => {
-    await using keeper = await KeeperProcess.start({ args: ["--owner", "65534"] });
-    using client = await keeper.connect();
-    const id = newId();
-    assert.deepEqual(await client.refused({ id, argv: ["/bin/true"], more: [u32(Tag.uid, 0)] }), [
-      Step.request,
-      errno.EPERM,
-    ]);
-    const plain = await client.spawned({ argv: ["/usr/bin/id", "-u"] });
-    await client.exited(plain.id);
-    assert.equal(keeper.log(plain.id), "65534\n");
-  });
-
-  it("is refused when others can write it, or when it names nobody", async () => {
-    await assert.rejects(startWith("user nobody\n", 0o666), /nobody else can write/);
-    await assert.rejects(startWith("user no-such-user\n"), /no such user/);
-    await assert.rejects(startWith("usr nobody\n"), /expected user or group/);
-  });
-});
 
 describe("the keeper's start deadline", function () {
   this.timeout(30_000);

@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
 #define DEEPEST 9
+#define CGROUP2_MAGIC 0x63677270
 
 /* Where cgroup2 is mounted, and which part of the hierarchy that mount shows. */
 static bool find_mount(char mount[PATH_MAX], char root[PATH_MAX])
@@ -209,14 +211,34 @@ bool cgroup_remove(const uint8_t id[ID_BYTES])
   return unlinkat(K.h.cgroup, name, AT_REMOVEDIR) == 0 || errno == ENOENT;
 }
 
-/* Removes the empty leaves that a keeper left when it died; what still holds processes stays, to be adopted. */
+/* Whether a keeper could have made or been given a directory of that name. */
+static bool is_ours(const char *path)
+{
+  const char *name = strrchr(path, '/') + 1;
+  return strcmp(path, K.h.cgroup_path) == 0 || strcmp(name, "workers") == 0 ||
+         (strncmp(name, "forkbus-", 8) == 0 && strspn(name + 8, "0123456789abcdef") == 8 && name[16] == '\0');
+}
+
+/*
+ * Removes the empty leaves that a keeper left when it died; what still holds processes stays, to be adopted. The
+ * path comes from a file: only cgroups, of names that are ours, are touched.
+ */
 void cgroup_sweep(const char *path)
 {
-  int directory = open(path, DIRECTORY_FLAGS);
+  struct statfs system;
+  char buffer[2048] __attribute__((aligned(8))), *name;
+  long filled = 0, at = 0;
+  uint8_t type, id[ID_BYTES];
+  int own = K.h.cgroup, directory = is_ours(path) ? open(path, DIRECTORY_FLAGS) : -1;
   if (directory < 0) return;
-  walk(directory, DESTROY, 0, 0);
+  if (fstatfs(directory, &system) == 0 && system.f_type == CGROUP2_MAGIC) {
+    K.h.cgroup = directory;
+    while (next_entry(directory, buffer, sizeof buffer, &filled, &at, &name, &type))
+      if (strlen(name) == 2 * ID_BYTES && parse_id(name, id)) cgroup_remove(id);
+    K.h.cgroup = own;
+    if (strcmp(path, K.h.cgroup_path) != 0) rmdir(path);
+  }
   close(directory);
-  if (strcmp(path, K.h.cgroup_path) != 0) rmdir(path);
 }
 
 /* An adopted worker's leaf was made by another keeper, perhaps elsewhere: move what it holds into ours. */

@@ -30,7 +30,8 @@ static _Noreturn void fail(int fd, enum step step)
   _exit(127);
 }
 
-static bool set_limits(struct span rest)
+/* We may set any limit, the user that the worker becomes may not: it gets none above ours. */
+static bool set_limits(struct span rest, bool bounded)
 {
   struct span value;
   unsigned tag;
@@ -38,10 +39,13 @@ static bool set_limits(struct span rest)
   if (setrlimit(RLIMIT_NOFILE, &original) != 0) return false;
   while (next_field(&rest, &tag, &value)) {
     uint32_t resource;
-    uint64_t limit[2]; /* the kernel's struct rlimit64 */
+    uint64_t limit[2], ours[2]; /* the kernel's struct rlimit64 */
     if (tag != TAG_RLIMIT) continue;
     memcpy(&resource, value.bytes, 4);
     memcpy(limit, value.bytes + 4, 16);
+    if (syscall(SYS_prlimit64, 0, resource, NULL, ours) != 0) return false;
+    errno = EPERM;
+    if (bounded && limit[1] > ours[1]) return false;
     if (syscall(SYS_prlimit64, 0, resource, limit, NULL) != 0) return false;
   }
   return true;
@@ -112,7 +116,7 @@ _Noreturn void child_run(const struct start *start)
   if (setsid() < 0) fail(pipe, STEP_SESSION);
   umask(has(request, TAG_UMASK) ? request->umask & 0777 : K.h.umask);
   if (K.negative_oom_score) reset_oom_score();
-  if (!set_limits(request->fields)) fail(pipe, STEP_RLIMIT);
+  if (!set_limits(request->fields, start->uid != K.euid)) fail(pipe, STEP_RLIMIT);
   if (request->cpus.length != 0 &&
       syscall(SYS_sched_setaffinity, 0, request->cpus.length, request->cpus.bytes) != 0) fail(pipe, STEP_AFFINITY);
   if (start->change_user && (setgroups(1, &start->gid) != 0 || setresgid(start->gid, start->gid, start->gid) != 0 ||

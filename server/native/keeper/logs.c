@@ -36,14 +36,22 @@ static bool write_offsets(int fd, const struct slot *slot, int which)
 
 static int open_log(const char *path, int flags)
 {
-  return openat(K.h.directory, path, flags | O_CLOEXEC | O_NOFOLLOW, 0640);
+  return openat(K.h.directory, path, flags | O_CLOEXEC | O_NOFOLLOW, K.has_group ? 0640 : 0600);
 }
 
-static bool hand_to_group(int fd) { return !K.has_group || fchown(fd, (uid_t)-1, K.group) == 0; }
+/* For writing into what exists; a lease that the worker took on its file must not make us wait. */
+static int reopen_log(const char *path) { return open_log(path, O_WRONLY | O_NONBLOCK); }
+
+static bool hand_over(int fd, uid_t owner)
+{
+  bool other = owner != K.euid;
+  return !(other || K.has_group) || fchown(fd, other ? owner : (uid_t)-1, K.has_group ? K.group : (gid_t)-1) == 0;
+}
 
 bool logs_probe(void)
 {
-  int fd = open_log(".probe", O_RDWR | O_CREAT | O_TRUNC);
+  unlinkat(K.h.directory, ".probe", 0);
+  int fd = open_log(".probe", O_RDWR | O_CREAT | O_EXCL);
   bool works = fd >= 0 && pwrite(fd, "x", 1, 2 * PAGE) == 1 &&
                fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE) == 0;
   if (fd >= 0) close(fd);
@@ -51,12 +59,13 @@ bool logs_probe(void)
   return works;
 }
 
-static int create_stream(const uint8_t id[ID_BYTES], int which)
+/* The file is its worker's, which may then open it again, as /dev/stdout. */
+static int create_stream(const uint8_t id[ID_BYTES], int which, uid_t owner)
 {
   char path[64];
   log_path(path, id, names[which]);
   int fd = open_log(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL);
-  if (fd >= 0 && !hand_to_group(fd)) {
+  if (fd >= 0 && !hand_over(fd, owner)) {
     close(fd);
     return -1;
   }
@@ -70,19 +79,19 @@ bool logs_create(const struct request *request, struct start *start, uint32_t *s
   struct slot empty = {0};
   log_path(path, request->id, "");
   *step = STEP_DIRECTORY;
-  if (mkdirat(K.h.directory, path, 0750) != 0) return false;
+  if (mkdirat(K.h.directory, path, K.has_group ? 0750 : 0700) != 0) return false;
   *step = STEP_FILES;
   if (K.has_group && fchownat(K.h.directory, path, (uid_t)-1, K.group, AT_SYMLINK_NOFOLLOW) != 0) return false;
   log_path(path, request->id, "offsets");
   int offsets = open_log(path, O_WRONLY | O_CREAT | O_EXCL);
   if (offsets < 0) return false;
-  bool good = hand_to_group(offsets) && write_offsets(offsets, &empty, 0) && write_offsets(offsets, &empty, 1);
+  bool good = hand_over(offsets, K.euid) && write_offsets(offsets, &empty, 0) && write_offsets(offsets, &empty, 1);
   close(offsets);
   if (!good) return false;
-  start->out = request->flags & FLAG_NULL_STDOUT ? K.null : create_stream(request->id, 0);
+  start->out = request->flags & FLAG_NULL_STDOUT ? K.null : create_stream(request->id, 0, start->uid);
   if (start->out < 0) return false;
   if (request->flags & FLAG_MERGE_STDERR) start->err = start->out;
-  else start->err = request->flags & FLAG_NULL_STDERR ? K.null : create_stream(request->id, 1);
+  else start->err = request->flags & FLAG_NULL_STDERR ? K.null : create_stream(request->id, 1, start->uid);
   return start->err >= 0;
 }
 
@@ -100,12 +109,12 @@ void logs_load(struct slot *slot)
   }
 }
 
-/* False when the new beginning could not be recorded: then nothing was given back. */
+/* False when epoch and beginning could not be written down: then the caller keeps the old ones. */
 static bool record(struct slot *slot, int which)
 {
   char path[64];
   log_path(path, slot->id, "offsets");
-  int fd = open_log(path, O_WRONLY);
+  int fd = reopen_log(path);
   bool done = fd >= 0 && write_offsets(fd, slot, which);
   if (fd >= 0) close(fd);
   return done;
@@ -121,7 +130,7 @@ static void keep_within(struct slot *slot, int which, const char *path, uint64_t
     stream->begin = old;
     return;
   }
-  int fd = open_log(path, O_WRONLY);
+  int fd = reopen_log(path);
   if (fd < 0) return;
   old &= ~(PAGE - 1);
   fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)old, (off_t)(begin - old));
@@ -142,9 +151,14 @@ static void scan_stream(struct slot *slot, int which, bool force)
   uint64_t size = (uint64_t)stat.st_size, cap = slot->log_max;
   bool grew = size != stream->end;
   if (size < stream->end) { /* somebody truncated it: old offsets mean nothing now */
+    struct stream old = *stream;
     stream->epoch++;
     stream->begin = 0;
-    record(slot, which);
+    if (!record(slot, which)) { /* nobody could read it rightly: it stays unnoticed until the next scan */
+      *stream = old;
+      stream->scan_at = K.now_ms + MS_PER_S;
+      return;
+    }
   }
   stream->end = size;
   if (K.no_space) cap = cap / 4 > SMALLEST_CAP ? cap / 4 : cap < SMALLEST_CAP ? cap : SMALLEST_CAP;

@@ -134,14 +134,33 @@ static void parse_options(int argc, char **argv)
   if (!known && K.cgroup_mode[0] != '/') usage("--cgroup needs auto, none or an absolute path", K.cgroup_mode);
 }
 
+/*
+ * Opens a directory that we are going to make and remove names in. What others may write to, they may fill with
+ * links, and root must not follow those.
+ */
+static int open_own(const char *path)
+{
+  struct stat stat;
+  int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0 || fstat(fd, &stat) != 0) die(path);
+  mode_t others = K.has_group && stat.st_gid == K.group ? 02 : 022;
+  if (K.euid == 0 && (stat.st_uid != 0 || (stat.st_mode & others) != 0)) {
+    say("%s must belong to root, and nobody else but the group of --group may write to it", path);
+    exit(1);
+  }
+  return fd;
+}
+
 static void open_directory(void)
 {
   char text[32 + sizeof former_cgroups] = "";
-  if (mkdir(K.directory_path, 0750) != 0 && errno != EEXIST) die(K.directory_path);
-  K.h.directory = open(K.directory_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (K.h.directory < 0) die(K.directory_path);
+  struct stat stat;
+  if (mkdir(K.directory_path, 0700) != 0 && errno != EEXIST) die(K.directory_path);
+  K.h.directory = open_own(K.directory_path);
   if (K.has_group && fchown(K.h.directory, (uid_t)-1, K.group) != 0) die(K.directory_path);
-  K.h.lock = openat(K.h.directory, "keeper.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+  if (fstat(K.h.directory, &stat) == 0 && stat.st_uid == K.euid && fchmod(K.h.directory, K.has_group ? 0750 : 0700) != 0)
+    die(K.directory_path);
+  K.h.lock = openat(K.h.directory, "keeper.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (K.h.lock < 0) die("keeper.lock");
   if (flock(K.h.lock, LOCK_EX | LOCK_NB) != 0) {
     if (read(K.h.lock, text, sizeof text - 1) < 0) die("keeper.lock");
@@ -156,15 +175,21 @@ static void open_socket(void)
 {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   struct stat stat;
+  char *slash;
   strcpy(address.sun_path, K.socket_path);
-  if (lstat(K.socket_path, &stat) == 0 && S_ISSOCK(stat.st_mode)) unlink(K.socket_path);
+  slash = strrchr(address.sun_path, '/');
+  *slash = '\0';
+  int parent = open_own(slash == address.sun_path ? "/" : address.sun_path);
+  *slash = '/';
+  if (fstatat(parent, slash + 1, &stat, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(stat.st_mode)) unlinkat(parent, slash + 1, 0);
   K.h.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  umask(0177);
+  umask(K.has_group ? 0117 : 0177);
   if (K.h.listener < 0 || bind(K.h.listener, (struct sockaddr *)&address, sizeof address) != 0) die(K.socket_path);
   umask(0);
-  if (K.has_group && (chown(K.socket_path, (uid_t)-1, K.group) != 0 || chmod(K.socket_path, 0660) != 0)) die(K.socket_path);
-  if (K.owner != K.euid && chown(K.socket_path, K.owner, (gid_t)-1) != 0) die(K.socket_path);
-  if (listen(K.h.listener, 8) != 0) die(K.socket_path);
+  uid_t owner = K.owner != K.euid ? K.owner : (uid_t)-1;
+  gid_t group = K.has_group ? K.group : (gid_t)-1;
+  if (fchownat(parent, slash + 1, owner, group, AT_SYMLINK_NOFOLLOW) != 0 || listen(K.h.listener, 8) != 0) die(K.socket_path);
+  close(parent);
   watch(ON_LISTENER, NULL, K.h.listener, EPOLLIN);
 }
 
@@ -369,6 +394,7 @@ int main(int argc, char **argv)
   unlink(K.socket_path);
   for (uint32_t i = 0; i < K.h.slots; i++)
     if (K.slots[i].state != FREE && K.slots[i].leaf) cgroup_remove(K.slots[i].id);
+  if (former_cgroups[0] == '/') cgroup_sweep(former_cgroups);
   cgroup_teardown();
   return 0;
 }

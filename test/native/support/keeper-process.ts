@@ -20,6 +20,8 @@ export function build(target: "all" | "asan" | "fuzz"): string {
 
 export interface KeeperOptions {
   readonly program?: string;
+  /** For a program that executes the keeper. */
+  readonly before?: readonly string[];
   /** Of an earlier keeper, which removes it. */
   readonly directory?: string;
   /** A new directory to work in, removed at the end. */
@@ -42,7 +44,14 @@ export class KeeperProcess implements AsyncDisposable {
       options.directory ?? options.place ?? mkdtempSync(join(tmpdir(), "forkbus-keeper-"));
     this.directory = join(place, "workers");
     this.socketPath = join(place, "socket");
-    const args = ["--socket", this.socketPath, "--dir", this.directory, ...(options.args ?? [])];
+    const args = [
+      ...(options.before ?? []),
+      "--socket",
+      this.socketPath,
+      "--dir",
+      this.directory,
+      ...(options.args ?? []),
+    ];
     this.child = spawn(options.program ?? build("all"), args, {
       stdio: ["ignore", "ignore", "pipe"],
     });
