@@ -101,7 +101,7 @@ const exit = z.object({
     z.object({ kind: z.literal("code"), code: z.number() }),
     z.object({ kind: z.literal("signal"), number: z.number(), coreDumped: z.boolean() }),
   ]),
-  source: z.enum(["waitid", "pidfd-info"]),
+  source: z.enum(["waitid", "pidfd-info", "proc-stat"]),
   cause: z.enum(["unknown", "self", "signal-requested", "stop-requested"]),
   requester: requester.nullable(),
   escalated: z.boolean(),

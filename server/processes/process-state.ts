@@ -68,7 +68,7 @@ export type ExitOutcome =
 
 export interface Exit {
   readonly outcome: ExitOutcome;
-  readonly source: "waitid" | "pidfd-info";
+  readonly source: "waitid" | "pidfd-info" | "proc-stat";
   readonly cause: ExitCause;
   /** Null when nobody asked for the end. */
   readonly requester: Requester | null;

@@ -56,6 +56,7 @@ describe("the keeper's record of an exit", function () {
     const end = await client.exited(id);
     assert.equal(end.u32(Tag.pid), pid);
     assert.equal(end.u32(Tag.tree), 0);
+    assert.equal(end.u32(Tag.exitSource), 1);
     const usage = end.bytes(Tag.usage);
     assert.equal(usage.length, 56);
     assert.ok(usage.readBigUInt64LE(0) + usage.readBigUInt64LE(8) > 0n, "it used a processor");

@@ -266,6 +266,7 @@ for (const cgroup of ["auto", "none"]) {
         known ? [1, 42] : [0, 0],
       );
       assert.equal(end.has(Tag.usage), false);
+      if (known) assert.ok([2, 3].includes(end.u32(Tag.exitSource)), "never a source it had not");
       await client.signal(tree.id, 9, 1);
       assert.deepEqual((await client.exited(tree.id)).u32(Tag.exitValue), known ? 9 : 0);
       await client.acknowledge(counting.id);

@@ -107,6 +107,7 @@ function fromEnd(state: ProcessState): proto.ExitRecord | undefined {
 const SOURCES = {
   waitid: proto.ExitSource.WAITID,
   "pidfd-info": proto.ExitSource.PIDFD_INFO,
+  "proc-stat": proto.ExitSource.PROC_STAT,
 } as const satisfies Record<Exit["source"], proto.ExitSource>;
 
 const CAUSES = {

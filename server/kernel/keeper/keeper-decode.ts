@@ -7,6 +7,7 @@ import {
   type SpawnStep,
 } from "../../processes/keeper.js";
 import {
+  type Exit,
   type ExitOutcome,
   type KeeperIdentity,
   type LogExtent,
@@ -52,6 +53,8 @@ const STEPS: readonly SpawnStep[] = [
   "cwd",
   "exec",
 ];
+
+const SOURCES: readonly Exit["source"][] = ["waitid", "pidfd-info", "proc-stat"];
 
 export function decodeWelcome(frame: Frame): KeeperWelcome {
   const fields = new Fields(frame);
@@ -112,8 +115,7 @@ export function decodeEnd(frame: Frame): EndReport {
   return {
     report: {
       outcome,
-      // waitid(2) always tells the usage; the ioctl on a pidfd never does.
-      source: usage === null ? "pidfd-info" : "waitid",
+      source: decodeSource(fields),
       usage,
       endTimeMs: wallMs(fields.u64(Tag.endTimeNs)),
       output: {
@@ -161,6 +163,15 @@ function decodeOutcome(fields: Fields): ExitOutcome | null {
     default:
       return null;
   }
+}
+
+function decodeSource(fields: Fields): Exit["source"] {
+  // A keeper of an earlier release does not say; only its waitid(2) told the usage.
+  if (!fields.has(Tag.exitSource)) return fields.has(Tag.usage) ? "waitid" : "pidfd-info";
+  const source = SOURCES[fields.u32(Tag.exitSource) - 1];
+  if (source === undefined)
+    throw new Error("The keeper knows an exit from a source that is unknown");
+  return source;
 }
 
 function decodeUsage(fields: Fields): ResourceUsage {

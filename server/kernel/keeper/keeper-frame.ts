@@ -74,6 +74,7 @@ export const Tag = {
   tree: 40,
   directory: 41,
   umask: 42,
+  exitSource: 44,
 } as const;
 
 export type Field = readonly [tag: number, value: Uint8Array];

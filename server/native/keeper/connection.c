@@ -30,13 +30,16 @@ void connection_accept(void)
     close(fd);
     return;
   }
-  unwatch(K.h.listener);
+  if (!watch(ON_CONNECTION, NULL, fd, EPOLLIN)) {
+    close(fd);
+    return;
+  }
+  rewatch(ON_LISTENER, NULL, K.h.listener, 0); /* not unwatch: to watch again could fail */
   K.h.connection = fd;
   K.h.greeted = K.h.flowing = 0;
   K.h.hello_by = K.now_ms + HELLO_MS;
   K.in_begin = K.in_end = K.out.begin = K.out.end = 0;
   K.end_of_input = K.discard = false;
-  watch(ON_CONNECTION, NULL, fd, EPOLLIN);
 }
 
 void connection_close(void)
@@ -47,7 +50,7 @@ void connection_close(void)
   K.h.flowing = 0;
   K.idle_since = K.now_ms;
   forget_notices();
-  watch(ON_LISTENER, NULL, K.h.listener, EPOLLIN);
+  rewatch(ON_LISTENER, NULL, K.h.listener, EPOLLIN);
 }
 
 static void flush(void)

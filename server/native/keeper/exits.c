@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #define RETRY_MS 20
+#define RETRY_MAX_MS 5000
+#define GIVE_UP_MS 60000
 #define WAIT_TREE_MS 100
 #define EXIT_INFO_WAIT_MS 10000
 #define BATCH 256
@@ -34,18 +36,20 @@ static bool read_exit(struct slot *slot)
   int status;
   if (!slot->foreign) {
     if (sys_waitid(P_PIDFD, slot->pidfd, &info, WEXITED | WNOWAIT | WNOHANG, &usage) != 0 || info.si_pid == 0) return false;
+    slot->exit_source = SOURCE_WAITID;
     slot->exit_kind = (uint32_t)info.si_code;
     slot->exit_value = (uint32_t)info.si_status;
     take_usage(slot, &usage);
     return true;
   }
-  bool known = sys_pidfd_exit_status(slot->pidfd, &status);
-  if (!known && read_process_stat(slot->pid, &stat) && stat.state == 'Z' &&
-      stat.start_ticks == slot->start_ticks && stat.exit_code != 0) {
+  if (sys_pidfd_exit_status(slot->pidfd, &status)) {
+    slot->exit_source = SOURCE_PIDFD_INFO;
+  } else if (read_process_stat(slot->pid, &stat) && stat.state == 'Z' && stat.start_ticks == slot->start_ticks &&
+             stat.exit_code != 0) {
     status = stat.exit_code;
-    known = true;
+    slot->exit_source = SOURCE_PROC_STAT;
   }
-  if (known) {
+  if (slot->exit_source != 0) {
     slot->exit_kind = WIFEXITED(status) ? CLD_EXITED : WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED;
     slot->exit_value = (uint32_t)(WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
     return true;
@@ -92,17 +96,37 @@ void exits_finish(void)
   batched = 0;
 }
 
-/* A failed start is over when its process is reaped and its leaf gone; an acknowledged one when its tree is. */
+/* Something is left that should go by itself: looks again later and later, and false once it has had its time. */
+static bool retry_later(struct slot *slot)
+{
+  if (slot->give_up_at == 0) slot->give_up_at = K.now_ms + GIVE_UP_MS;
+  if (K.now_ms >= slot->give_up_at) {
+    char name[NAME_BYTES];
+    format_id(slot->id, name);
+    say("gave up the %s of %s, which cannot be removed", slot->tree ? "tree" : "cgroup", name);
+    return false;
+  }
+  slot->retry_ms = slot->retry_ms == 0 ? RETRY_MS : slot->retry_ms < RETRY_MAX_MS / 2 ? slot->retry_ms * 2 : RETRY_MAX_MS;
+  slot->retry_at = K.now_ms + slot->retry_ms;
+  tick_before(slot->retry_at);
+  return true;
+}
+
+/* A failed start, once reaped, is over when its leaf is gone; an acknowledged worker when its tree is, too. */
 static void try_to_free(struct slot *slot)
 {
+  K.trees_left |= slot->tree;
+  if (K.now_ms < slot->retry_at) {
+    tick_before(slot->retry_at);
+    return;
+  }
   if (slot->state == CLOSING && slot->tree) {
     slot->tree = tree_alive(slot);
     if (slot->tree && (slot->leaf || slot->foreign)) tree_signal(slot, SIGKILL);
-    K.trees_left |= slot->tree;
   }
-  if (slot->pidfd >= 0 || slot->tree || (slot->leaf && !cgroup_remove(slot->id))) {
-    tick_before(K.now_ms + RETRY_MS);
-  } else if (slot->state == CLOSING || (slot->told && !(slot->pending & PENDING_FAILED))) {
+  bool left = slot->tree || (slot->leaf && !cgroup_remove(slot->id));
+  if (left && retry_later(slot)) return;
+  if (slot->state == CLOSING || (slot->told && !(slot->pending & PENDING_FAILED))) {
     slot_free(slot);
   } else {
     slot->state = FAILED;
@@ -209,9 +233,13 @@ int adopt(const struct request *request)
   slot->start_ticks = request->start_ticks;
   slot->pidfd = pidfd;
   slot_set_pid(slot, pid);
+  if (!watch(ON_PIDFD, slot, pidfd, EPOLLIN)) {
+    int error = errno;
+    slot_free(slot);
+    return error;
+  }
   logs_load(slot);
   if (K.h.cgroup >= 0) cgroup_take_over(slot);
-  watch(ON_PIDFD, slot, pidfd, EPOLLIN);
   tick_before(K.now_ms + MS_PER_S);
   return 0;
 }

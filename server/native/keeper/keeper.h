@@ -53,6 +53,8 @@ struct slot {
   uint64_t usage[7], end_time_ns;
   uint32_t by_id, by_pid, queue, queued; /* links: index + 1, 0 at the end */
   uint64_t orphans_seen;                 /* the number of the last scan that found some */
+  uint64_t retry_at, give_up_at;         /* of removing what is left of it */
+  uint32_t retry_ms, exit_source;
 };
 
 /* What an upgrade hands over besides the slots. APPEND ONLY, like struct slot. */

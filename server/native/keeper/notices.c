@@ -61,6 +61,7 @@ static void put_exit(struct writer *out, const struct slot *slot)
 {
   put_u32(out, TAG_EXIT_CODE_KIND, slot->exit_kind);
   put_u32(out, TAG_EXIT_VALUE, slot->exit_value);
+  if (slot->exit_source != 0) put_u32(out, TAG_EXIT_SOURCE, slot->exit_source);
   if (!slot->foreign) put_bytes(out, TAG_USAGE, slot->usage, sizeof slot->usage);
   put_u64(out, TAG_END_TIME_NS, slot->end_time_ns);
   put_u32(out, TAG_TREE, slot->tree);

@@ -89,6 +89,14 @@ static void reply_stdin(const struct request *request, const struct slot *slot)
   end_frame(&K.out);
 }
 
+static void reply_stdin_error(const struct request *request, const struct slot *slot, int error)
+{
+  begin_frame(&K.out, ERROR, request->number);
+  put_u32(&K.out, TAG_ERRNO, (uint32_t)error);
+  put_u64(&K.out, TAG_OFFSET, slot->stdin_offset);
+  end_frame(&K.out);
+}
+
 static void close_stdin(struct slot *slot)
 {
   close_fd(&slot->stdin_fd);
@@ -106,10 +114,7 @@ static void write_stdin(const struct request *request)
   }
   uint64_t offset = has(request, TAG_OFFSET) ? request->offset : slot->stdin_offset;
   if (offset > slot->stdin_offset) {
-    begin_frame(&K.out, ERROR, request->number);
-    put_u32(&K.out, TAG_ERRNO, ERANGE);
-    put_u64(&K.out, TAG_OFFSET, slot->stdin_offset);
-    end_frame(&K.out);
+    reply_stdin_error(request, slot, ERANGE);
     return;
   }
   uint64_t known = slot->stdin_offset - offset;
@@ -132,7 +137,13 @@ static void write_stdin(const struct request *request)
       left -= (size_t)written;
     }
   }
-  if (left != 0 && !slot->stdin_waiting) slot->stdin_waiting = watch(ON_STDIN, slot, slot->stdin_fd, EPOLLOUT);
+  if (left != 0 && !slot->stdin_waiting) {
+    slot->stdin_waiting = watch(ON_STDIN, slot, slot->stdin_fd, EPOLLOUT);
+    if (!slot->stdin_waiting) { /* nobody would say when there is room: the caller asks again by itself */
+      reply_stdin_error(request, slot, errno);
+      return;
+    }
+  }
   if (left == 0 && request->close == 1 && slot->stdin_fd >= 0) close_stdin(slot);
   reply_stdin(request, slot);
 }

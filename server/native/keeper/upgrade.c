@@ -163,7 +163,8 @@ bool resume(int memory)
   K.in_end = head.in_length;
   K.out.end = head.out_length;
   bool connected = K.h.connection >= 0;
-  if (!watch(connected ? ON_CONNECTION : ON_LISTENER, NULL, connected ? K.h.connection : K.h.listener, EPOLLIN)) return false;
+  if (!watch(ON_LISTENER, NULL, K.h.listener, connected ? 0 : EPOLLIN)) return false;
+  if (connected && !watch(ON_CONNECTION, NULL, K.h.connection, EPOLLIN)) return false;
   for (uint32_t i = 0; i < K.h.slots; i++)
     if (K.slots[i].state != FREE && !watch_slot(&K.slots[i])) return false;
   close(memory);

@@ -42,6 +42,7 @@ export const Tag = {
   tree: 40,
   directory: 41,
   umask: 42,
+  exitSource: 44,
 } as const;
 
 export const Type = {
@@ -100,6 +101,14 @@ export function u64(tag: number, value: bigint): Field {
 
 export function text(tag: number, value: string): Field {
   return [tag, Buffer.from(value)];
+}
+
+export function rlimit(resource: number, soft: bigint, hard: bigint): Field {
+  const bytes = Buffer.alloc(20);
+  bytes.writeUInt32LE(resource);
+  bytes.writeBigUInt64LE(soft, 4);
+  bytes.writeBigUInt64LE(hard, 12);
+  return [Tag.rlimit, bytes];
 }
 
 export function encodeFrame(type: number, request: number, fields: readonly Field[]): Buffer {
