@@ -145,13 +145,15 @@ export class Removal implements AsyncDisposable {
   }
 
   #setAlarm(): void {
-    const atMs = this.#parts.retention.nextDueMs();
+    const { clock, retention } = this.#parts;
+    // What is due and may not go yet needs none: whoever acknowledges it comes here.
+    const nowMs = clock.now();
+    const atMs = retention.nextDueMs(nowMs);
     if (atMs === undefined || this.#alarm?.atMs === atMs) return;
     this.#alarm?.cancel.abort();
     const alarm = { atMs, cancel: new AbortController() };
     this.#alarm = alarm;
-    const waitMs = Math.max(0, atMs - this.#parts.clock.now());
-    this.#parts.clock.sleep(waitMs, alarm.cancel.signal).then(
+    clock.sleep(atMs - nowMs, alarm.cancel.signal).then(
       () => {
         if (this.#alarm !== alarm) return;
         this.#alarm = null;

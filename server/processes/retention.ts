@@ -54,9 +54,12 @@ export class Retention {
     return undefined;
   }
 
-  /** When the oldest will be due by age; undefined when there is none. */
-  nextDueMs(): number | undefined {
-    for (const { atMs } of this.#ended.values()) return atMs + this.#policy.maxAgeMs;
+  /** When the next will come due by age; undefined when there is none that is not due already. */
+  nextDueMs(nowMs: number): number | undefined {
+    for (const { atMs } of this.#ended.values()) {
+      const dueMs = atMs + this.#policy.maxAgeMs;
+      if (dueMs > nowMs) return dueMs;
+    }
     return undefined;
   }
 
