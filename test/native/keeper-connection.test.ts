@@ -225,6 +225,8 @@ describe("the keeper as a program", function () {
     await client.close();
     assert.equal(await keeper.exit(), 0);
     assert.equal(existsSync(keeper.socketPath), false);
+    const group = /cgroups (\/\S+)/.exec(keeper.stderr)?.[1];
+    if (group !== undefined) assert.equal(existsSync(group), false, "no cgroup stays behind");
   });
 
   it("shuts down on request only when nothing is left to keep", async () => {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { existsSync, mkdirSync, rmdirSync } from "node:fs";
 import { constants } from "node:os";
+import { join } from "node:path";
 import { KeeperClient, KeeperError, newId } from "./support/keeper-client.js";
 import { isAlive, KeeperProcess, processState } from "./support/keeper-process.js";
 import { waitUntil } from "./support/wait-until.js";
@@ -263,3 +265,35 @@ for (const cgroup of ["auto", "none"]) {
     });
   });
 }
+
+describe("a leaf of a worker that cannot be removed", function () {
+  this.timeout(100_000);
+
+  it("is tried ever more rarely, and given up after a minute", async function () {
+    if (process.env["FORKBUS_SOAK"] === undefined) this.skip();
+    await using keeper = await KeeperProcess.start();
+    using client = await keeper.connect();
+    const { id, frame } = await client.spawned({ argv: sleeper });
+    if (!frame.has(Tag.cgroup)) this.skip();
+    const levels = Array.from({ length: 12 }, (_, i) => String(i));
+    const leaf = frame.text(Tag.cgroup);
+    mkdirSync(join(leaf, ...levels), { recursive: true });
+    try {
+      await client.signal(id, 9);
+      await client.exited(id);
+      await client.acknowledge(id);
+      const before = keeper.status("voluntary_ctxt_switches");
+      await waitUntil("the end of its patience", () => keeper.stderr.includes("gave up"), 70_000);
+      const wakeups = keeper.status("voluntary_ctxt_switches") - before;
+      assert.ok(wakeups < 300, `${wakeups} wakeups`);
+      assert.match(keeper.stderr, new RegExp(`gave up the cgroup of ${id.toString("hex")}`));
+    } finally {
+      for (let depth = levels.length; depth >= 0; depth--) {
+        const path = join(leaf, ...levels.slice(0, depth));
+        if (existsSync(path)) rmdirSync(path);
+      }
+    }
+    await client.ask(Type.shutdown);
+    assert.equal(await keeper.exit(), 0);
+  });
+});

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { readdirSync, readlinkSync } from "node:fs";
 import { constants } from "node:os";
+import { join } from "node:path";
 import { type KeeperClient, KeeperError, newId } from "./support/keeper-client.js";
-import { KeeperProcess } from "./support/keeper-process.js";
+import { build, KeeperProcess } from "./support/keeper-process.js";
 import { waitUntil } from "./support/wait-until.js";
 import { Tag, Type } from "./support/wire.js";
 
@@ -100,5 +102,59 @@ describe("the keeper's writing to a worker's stdin", function () {
     await assert.rejects(client.writeStdin(newId(), 0n, "x"), failsWith(errno.ESRCH));
     const id = await cat();
     await assert.rejects(client.writeStdin(id, 0n, Buffer.alloc(65_537)), failsWith(errno.EINVAL));
+  });
+});
+
+describe("the keeper's writing to a full stdin that it cannot watch", function () {
+  this.timeout(30_000);
+
+  /** Executes a program for which the kernel refuses to add one descriptor to an epoll set. */
+  const refusing = `import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+number = {"x86_64": 233, "aarch64": 21}[os.uname().machine]
+load, equal, answer = 0x20, 0x15, 0x06
+code = [(load, 0, 0, 0), (equal, 0, 5, number), (load, 0, 0, 24), (equal, 0, 3, 1),
+        (load, 0, 0, 32), (equal, 0, 1, int(sys.argv[1])), (answer, 0, 0, 0x50000 | 28), (answer, 0, 0, 0x7fff0000)]
+filter = b"".join(struct.pack("HBBI", *line) for line in code)
+buffer = ctypes.create_string_buffer(filter)
+program = struct.pack("HxxxxxxP", len(code), ctypes.addressof(buffer))
+if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, program, 0, 0) != 0: sys.exit("no filter")
+os.execv(sys.argv[2], sys.argv[2:])`;
+
+  async function fillStdin(keeper: KeeperProcess): Promise<KeeperError | undefined> {
+    using client = await keeper.connect();
+    const { id } = await client.spawned({ argv: ["/bin/sleep", "60"], flags: STDIN_PIPE });
+    const bytes = Buffer.alloc(65_536, 120);
+    await client.writeStdin(id, 0n, bytes);
+    return await client.writeStdin(id, 65_536n, bytes).then(
+      () => undefined,
+      (error: unknown) => {
+        if (error instanceof KeeperError) return error;
+        throw error;
+      },
+    );
+  }
+
+  it("answers an error with the offset, as no STDIN_READY would follow", async () => {
+    const args = ["--cgroup", "none"];
+    // Descriptors are given out in the same order each time, so that the second keeper's is known.
+    let pipe: string | undefined;
+    {
+      await using keeper = await KeeperProcess.start({ args });
+      assert.equal(await fillStdin(keeper), undefined);
+      const directory = `/proc/${keeper.pid}/fd`;
+      pipe = readdirSync(directory).find(
+        (fd) => Number(fd) > 2 && readlinkSync(join(directory, fd)).startsWith("pipe:"),
+      );
+    }
+    assert.ok(pipe !== undefined);
+    await using keeper = await KeeperProcess.start({
+      program: "/usr/bin/env",
+      before: ["python3", "-c", refusing, pipe, build("all")],
+      args,
+    });
+    const error = await fillStdin(keeper);
+    assert.equal(error?.errno, errno.ENOSPC);
+    assert.equal(error.frame.u64(Tag.offset), 65_536n);
   });
 });
