@@ -10,14 +10,19 @@ export class PasswdFile implements UserDatabase {
     this.#path = path;
   }
 
+  /** By name, or else by number: a name may be made of digits. Lines without numbers are no users. */
   async find(user: string): Promise<UserIds | undefined> {
     const text = await readFile(this.#path, "utf8");
+    let byNumber: UserIds | undefined;
     for (const line of text.split("\n")) {
-      const [name, , uid, gid] = line.split(":");
-      if (name !== user && uid !== user) continue;
+      const [name, , uid = "", gid = ""] = line.split(":");
+      if (!NUMBER.test(uid) || !NUMBER.test(gid)) continue;
       const ids = { uid: Number(uid), gid: Number(gid) };
-      if (Number.isSafeInteger(ids.uid) && Number.isSafeInteger(ids.gid)) return ids;
+      if (name === user) return ids;
+      if (uid === user) byNumber ??= ids;
     }
-    return undefined;
+    return byNumber;
   }
 }
+
+const NUMBER = /^\d{1,10}$/;
