@@ -1,5 +1,6 @@
 import { type CpuSet } from "../cpus/cpu-set.js";
 import { type ProcessUid } from "../core/ids.js";
+import { type LogOffset, type LogStreamName } from "./output.js";
 import { type ExitReport, type KeeperIdentity, type Worker } from "./process-state.js";
 import { type OnExit, type ProcessSpec, type Rlimit, type StdioMode } from "./process-spec.js";
 
@@ -18,8 +19,11 @@ export interface Keeper {
   /** Bytes before the offset that the keeper has counted are skipped; takes what fits in the pipe. */
   writeStdin(uid: ProcessUid, offset: bigint, data: Uint8Array): Promise<StdinAnswer>;
   closeStdin(uid: ProcessUid): Promise<StdinAnswer>;
-  /** Looks at the output files now: retention and truncation. False when it has no such worker. */
-  scanLogs(uid: ProcessUid): Promise<boolean>;
+  /**
+   * Looks at the output files now: retention and truncation. False when it has no such worker.
+   * `seen` is how far a reader has come, which the keeper may not know yet.
+   */
+  scanLogs(uid: ProcessUid, stream: LogStreamName, seen: LogOffset): Promise<boolean>;
   /** Removes the output of a process that it has no worker of any more. */
   removeOutput(uid: ProcessUid): Promise<void>;
   /** Watches over a worker whose keeper has died. False when that worker is gone. */

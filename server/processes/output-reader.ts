@@ -125,7 +125,8 @@ export class OutputReader {
     const extent = await this.#file.extent();
     const known = Math.max(extent.begin, cursor?.epoch === extent.epoch ? cursor.offset : 0);
     if (extent.end >= known) return extent;
-    await this.#parts.keeper.scanLogs(this.#uid).catch(() => false);
+    const seen = { epoch: extent.epoch, offset: known };
+    await this.#parts.keeper.scanLogs(this.#uid, this.#stream, seen).catch(() => false);
     return this.#file.extent();
   }
 

@@ -6,6 +6,7 @@ import {
   type SpawnOrder,
   type StdinAnswer,
 } from "../../processes/keeper.js";
+import { type LogOffset, type LogStreamName } from "../../processes/output.js";
 import { type Worker } from "../../processes/process-state.js";
 import { type KeeperConnection, unreachable } from "./keeper-connection.js";
 import {
@@ -19,7 +20,7 @@ import {
   type KeeperWelcome,
   unexpectedError,
 } from "./keeper-decode.js";
-import { adoptionFields, spawnFields } from "./keeper-encode.js";
+import { adoptionFields, seenField, spawnFields } from "./keeper-encode.js";
 import { Fields, field } from "./keeper-fields.js";
 import { type Field, type Frame, FrameType, Tag } from "./keeper-frame.js";
 
@@ -132,8 +133,11 @@ export class KeeperClient implements Keeper {
     ]);
   }
 
-  async scanLogs(uid: ProcessUid): Promise<boolean> {
-    const answer = await this.#request(FrameType.scanLogs, [field.uid(Tag.id, uid)]);
+  async scanLogs(uid: ProcessUid, stream: LogStreamName, seen: LogOffset): Promise<boolean> {
+    const answer = await this.#request(FrameType.scanLogs, [
+      field.uid(Tag.id, uid),
+      seenField(stream, seen),
+    ]);
     return succeeded(answer, "SCAN_LOGS", "ESRCH");
   }
 

@@ -1,4 +1,5 @@
 import { type AdoptionTerms, type SpawnOrder } from "../../processes/keeper.js";
+import { type LogOffset, type LogStreamName } from "../../processes/output.js";
 import { rlimitNumber } from "../../processes/rlimits.js";
 import { field } from "./keeper-fields.js";
 import { type Field, Tag } from "./keeper-frame.js";
@@ -45,6 +46,14 @@ export function adoptionFields(terms: AdoptionTerms): readonly Field[] {
     field.u32(Tag.flags, treeFlag(terms)),
     field.u64(Tag.logMaxBytes, BigInt(terms.logMaxBytes)),
   ];
+}
+
+/** How far a reader of the stream has come. */
+export function seenField(stream: LogStreamName, { epoch, offset }: LogOffset): Field {
+  const bytes = Buffer.alloc(24);
+  bytes.writeBigUInt64LE(BigInt(epoch), 0);
+  bytes.writeBigUInt64LE(BigInt(offset), 16);
+  return field.bytes(stream === "stdout" ? Tag.stdoutPosition : Tag.stderrPosition, bytes);
 }
 
 function treeFlag({ onExit }: AdoptionTerms): number {

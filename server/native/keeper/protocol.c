@@ -30,6 +30,13 @@ static bool fixed(const struct span *value, void *to, size_t size)
   return true;
 }
 
+static bool position(const struct span *value, uint64_t to[3])
+{
+  if (value->length != 24) return false;
+  for (int i = 0; i < 3; i++) to[i] = get64(value->bytes + 8 * i);
+  return true;
+}
+
 static bool text(const struct span *value, struct span *to)
 {
   if (to != NULL) *to = *value;
@@ -56,6 +63,8 @@ static bool take(struct request *r, unsigned tag, const struct span *value)
   case TAG_LOG_MAX_BYTES: return fixed(value, &r->log_max, 8);
   case TAG_START_TICKS: return fixed(value, &r->start_ticks, 8);
   case TAG_OFFSET: return fixed(value, &r->offset, 8);
+  case TAG_STDOUT_POSITION: return position(value, r->seen[0]);
+  case TAG_STDERR_POSITION: return position(value, r->seen[1]);
   case TAG_RLIMIT: return value->length == 20;
   case TAG_PATH: return text(value, &r->path);
   case TAG_CWD: return text(value, &r->cwd);

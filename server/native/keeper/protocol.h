@@ -52,7 +52,7 @@ struct request {
   struct span fields, path, cwd, cpus, data;
   uint8_t id[ID_BYTES];
   uint32_t version_min, version_max, uid, gid, flags, pid, signal, scope, close, umask;
-  uint64_t log_max, start_ticks, offset;
+  uint64_t log_max, start_ticks, offset, seen[2][3]; /* seen: of stdout and stderr; epoch, begin, end */
 };
 
 static inline bool has(const struct request *request, enum tag tag) { return request->present >> tag & 1; }

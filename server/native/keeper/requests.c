@@ -162,6 +162,12 @@ static void scan_logs(const struct request *request)
     reply(request, ESRCH);
     return;
   }
+  /* A reader may have come further than our last look: a file that is shorter than that was truncated. */
+  for (int i = 0; i < 2; i++) {
+    const uint64_t *seen = request->seen[i];
+    if (!has(request, i == 0 ? TAG_STDOUT_POSITION : TAG_STDERR_POSITION)) continue;
+    if (seen[0] == slot->streams[i].epoch && seen[2] > slot->streams[i].end) slot->streams[i].end = seen[2];
+  }
   logs_scan(slot, true);
   begin_frame(&K.out, LOGS, request->number);
   put_positions(&K.out, slot);

@@ -197,6 +197,24 @@ describe("ReadLogs", () => {
     assert.deepEqual((await position()).end, { epoch: 1n, offset: 11n });
   });
 
+  it("notices a truncation that is quicker than the keeper's next look, when a reader was ahead of it", async () => {
+    const script = "seq 1 100; read _; : > /dev/stdout; echo after";
+    const { name } = await daemon().create(["sh", "-c", script], { openStdin: true });
+    const following = daemon().processes.readLogs({ name, follow: true, stream: LogStream.STDOUT });
+    let text = "";
+    const gaps: unknown[] = [];
+    for await (const { event } of following) {
+      if (event?.$case === "gap") gaps.push(event.value.reason);
+      if (event?.$case !== "chunk") continue;
+      text += Buffer.from(event.value.data).toString();
+      if (text.endsWith("\n100\n")) {
+        await daemon().processes.writeStdin({ name, data: Buffer.from("\n") });
+      }
+    }
+    assert.deepEqual(gaps, [LogGapReason.TRUNCATED]);
+    assert.ok(text.endsWith("\n100\nafter\n"), text.slice(-40));
+  });
+
   it("answers a reader that leaves in the middle, and others go on", async () => {
     const { name } = await daemon().create(["sh", "-c", "seq 1 200000; sleep 600"]);
     for await (const { event } of daemon().processes.readLogs({ name, follow: true })) {
