@@ -198,7 +198,7 @@ describe("ReadLogs", () => {
   });
 
   it("notices a truncation that is quicker than the keeper's next look, when a reader was ahead of it", async () => {
-    const script = "seq 1 100; read _; : > /dev/stdout; echo after";
+    const script = "seq 1 100; read _; : > /dev/stdout; echo after; read _";
     const { name } = await daemon().create(["sh", "-c", script], { openStdin: true });
     const following = daemon().processes.readLogs({ name, follow: true, stream: LogStream.STDOUT });
     let text = "";
@@ -210,6 +210,7 @@ describe("ReadLogs", () => {
       if (text.endsWith("\n100\n")) {
         await daemon().processes.writeStdin({ name, data: Buffer.from("\n") });
       }
+      if (text.endsWith("after\n")) await daemon().processes.closeStdin({ name });
     }
     assert.deepEqual(gaps, [LogGapReason.TRUNCATED]);
     assert.ok(text.endsWith("\n100\nafter\n"), text.slice(-40));
