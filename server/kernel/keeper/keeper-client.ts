@@ -73,22 +73,21 @@ export class KeeperClient implements Keeper {
       this.#early.push(frame);
       return;
     }
-    const uid = decodeUid(frame);
     switch (frame.type) {
       case FrameType.spawned:
-        events.spawned(uid, decodeWorker(frame, identity));
+        events.spawned(decodeUid(frame), decodeWorker(frame, identity));
         return;
       case FrameType.spawnFailed:
-        events.spawnFailed(uid, decodeSpawnFailure(frame));
+        events.spawnFailed(decodeUid(frame), decodeSpawnFailure(frame));
         return;
       case FrameType.exited:
-        events.exited(uid, decodeEnd(frame));
+        events.exited(decodeUid(frame), decodeEnd(frame));
         return;
       case FrameType.treeGone:
-        events.treeGone(uid);
+        events.treeGone(decodeUid(frame));
         return;
       case FrameType.stdinReady:
-        events.stdinReady(uid);
+        events.stdinReady(decodeUid(frame));
         return;
       default:
         // A later keeper may tell more than this daemon asks for.

@@ -69,18 +69,21 @@ export class KeeperLink implements AsyncDisposable {
         pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
       }
     }
+    // It was made at the very moment at which we are told to stop.
+    connection?.destroy();
+    client.end();
   }
 }
 
 async function reach(parts: KeeperLinkParts, signal: AbortSignal): Promise<KeeperConnection> {
   const { program, clock, log } = parts;
-  const found = await attempt(parts);
+  const found = await attempt(parts, signal);
   if (found !== undefined) {
     logConnected(log, "keeper found", found.welcome);
     if (!(await upgraded(parts, found.welcome))) return found.connection;
     found.connection.destroy();
     parts.client.end();
-    const renewed = await attempt(parts);
+    const renewed = await attempt(parts, signal);
     if (renewed === undefined) throw new Error("The keeper has gone with its upgrade");
     logConnected(log, "keeper upgraded", renewed.welcome);
     return renewed.connection;
@@ -89,7 +92,7 @@ async function reach(parts: KeeperLinkParts, signal: AbortSignal): Promise<Keepe
   const deadlineMs = clock.now() + START_PATIENCE_MS;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, 100)) {
     await clock.sleep(pauseMs, signal);
-    const started = await attempt(parts);
+    const started = await attempt(parts, signal);
     if (started !== undefined) {
       logConnected(log, "keeper started", started.welcome);
       return started.connection;
@@ -120,12 +123,11 @@ async function upgraded(
   }
 }
 
-/** Undefined when nobody listens. */
-async function attempt({
-  program,
-  client,
-  events,
-}: KeeperLinkParts): Promise<{ connection: KeeperConnection; welcome: KeeperWelcome } | undefined> {
+/** Undefined when nobody listens. A keeper that says nothing is waited for until the signal. */
+async function attempt(
+  { program, client, events }: KeeperLinkParts,
+  signal: AbortSignal,
+): Promise<{ connection: KeeperConnection; welcome: KeeperWelcome } | undefined> {
   let connection: KeeperConnection;
   try {
     connection = await KeeperConnection.open(program.socketPath, (frame) => {
@@ -135,11 +137,18 @@ async function attempt({
     if (isNobody(error)) return undefined;
     throw error;
   }
+  const giveUp = (): void => {
+    connection.destroy();
+  };
+  signal.addEventListener("abort", giveUp, { once: true });
+  if (signal.aborted) giveUp();
   try {
     return { connection, welcome: await client.begin(connection, events) };
   } catch (error) {
     connection.destroy();
     throw error;
+  } finally {
+    signal.removeEventListener("abort", giveUp);
   }
 }
 
