@@ -58,7 +58,10 @@ export class KeptProcesses implements RecordStore {
       }
     }
     // Where the counters were damaged, the records say how far they had come at least.
-    const revision = Math.max(counters.revision, ...records.map((record) => record.revision));
+    const revision = records.reduce(
+      (newest, record) => Math.max(newest, record.revision),
+      counters.revision,
+    );
     expired.sort((a, b) => a.revision - b.revision);
     return {
       records,
