@@ -105,10 +105,10 @@ describe("the spec of a process in the API", () => {
       [() => toSpec(undefined), "spec.target", ""],
       [() => toSpec(proto.ProcessSpec.fromPartial({})), "spec.target", ""],
       [() => request({ runAs: {} }), "spec.run_as.user", ""],
-      [() => request({ cpus: { policy: 99 } }), "spec.cpus.policy", "99"],
-      [() => request({ onExit: 99 }), "spec.on_exit", "99"],
-      [() => request({ stdout: 99 }), "spec.stdout", "99"],
-      [() => request({ stderr: -1 }), "spec.stderr", "-1"],
+      [() => request({ cpus: { policy: proto.CpuPolicy.UNRECOGNIZED } }), "spec.cpus.policy", "-1"],
+      [() => request({ onExit: proto.OnExit.UNRECOGNIZED }), "spec.on_exit", "-1"],
+      [() => request({ stdout: proto.StdioMode.UNRECOGNIZED }), "spec.stdout", "-1"],
+      [() => request({ stderr: proto.StdioMode.UNRECOGNIZED }), "spec.stderr", "-1"],
     ];
     for (const [act, field, value] of cases) {
       assert.throws(act, { code: "invalid-field", facts: { field, value } });
@@ -227,7 +227,7 @@ describe("a process in the API", () => {
     const kinds = ["starting", "running", "stopping", "exited", "lost"] as const;
     const { STARTING, RUNNING, STOPPING, EXITED, LOST } = proto.ProcessState;
     assert.deepEqual([STARTING, RUNNING, STOPPING, EXITED, LOST].map(toStateKind), kinds);
-    for (const state of [proto.ProcessState.UNSPECIFIED, 99]) {
+    for (const state of [proto.ProcessState.UNSPECIFIED, proto.ProcessState.UNRECOGNIZED]) {
       assert.throws(() => toStateKind(state), { facts: { field: "states", value: String(state) } });
     }
   });
