@@ -84,7 +84,10 @@ describe("retention", () => {
   });
 
   it("never keeps more than it may, and what it keeps are the youngest", () => {
-    const end = fc.record({ afterMs: fc.nat(50), bytes: fc.nat(Math.floor(MAX_RETAINED_BYTES / 3)) });
+    const end = fc.record({
+      afterMs: fc.nat(50),
+      bytes: fc.nat(Math.floor(MAX_RETAINED_BYTES / 3)),
+    });
     fc.assert(
       fc.property(fc.array(end, { maxLength: 30 }), fc.nat(8), (ends, maxRecords) => {
         const policy = { maxRecords, maxAgeMs: 100 };
