@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { mkdir, readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
@@ -128,6 +129,8 @@ async function start(
     nextRevision: () => ++queueRevision,
   });
   const stopping = new AbortController();
+  // Every call that waits listens to it.
+  setMaxListeners(0, stopping.signal);
   const server = new GrpcServer({ log });
   const report = new DaemonReport({
     version: buildInfo().version,

@@ -26,8 +26,13 @@ export interface Keeper {
   scanLogs(uid: ProcessUid, stream: LogStreamName, seen: LogOffset): Promise<boolean>;
   /** Removes the output of a process that it has no worker of any more. */
   removeOutput(uid: ProcessUid): Promise<void>;
-  /** Watches over a worker whose keeper has died. False when that worker is gone. */
-  adopt(uid: ProcessUid, worker: Worker, terms: AdoptionTerms): Promise<boolean>;
+  /** Watches over a worker whose keeper has died. Null when that worker is gone. */
+  adopt(uid: ProcessUid, worker: Worker, terms: AdoptionTerms): Promise<Adoption | null>;
+}
+
+/** Where an adopted worker is now. */
+export interface Adoption {
+  readonly cgroup: string | null;
 }
 
 /** What a keeper must know to watch over a worker that it has not started. */

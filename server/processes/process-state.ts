@@ -117,7 +117,8 @@ export type ExitReport = Omit<Exit, "cause" | "requester" | "escalated">;
 
 export type ProcessEvent =
   | { readonly kind: "spawned"; readonly worker: Worker }
-  | { readonly kind: "adopted"; readonly keeper: KeeperIdentity }
+  | { readonly kind: "redirected"; readonly keeper: KeeperIdentity }
+  | { readonly kind: "adopted"; readonly keeper: KeeperIdentity; readonly cgroup: string | null }
   | { readonly kind: "signalled"; readonly signal: SignalRequest }
   /** It could not be sent. */
   | { readonly kind: "signal-failed"; readonly signal: SignalRequest }
@@ -137,8 +138,10 @@ export function step(state: ProcessState, event: ProcessEvent): Step {
   switch (event.kind) {
     case "spawned":
       return spawned(state, event.worker);
+    case "redirected":
+      return redirected(state, event.keeper);
     case "adopted":
-      return adopted(state, event.keeper);
+      return adopted(state, event.keeper, event.cgroup);
     case "signalled":
       return state.kind === "running" ? [{ ...state, signal: event.signal }, []] : [state, []];
     case "signal-failed":
@@ -178,11 +181,14 @@ function spawned(state: ProcessState, worker: Worker): Step {
     : beginStopping(worker, state.stop);
 }
 
-function adopted(state: ProcessState, keeper: KeeperIdentity): Step {
-  if (state.kind === "lost") return [state, []];
-  // The order has not been given yet, and goes to this keeper.
-  if (state.kind === "starting") return [{ ...state, keeper }, []];
-  return [{ ...state, worker: { ...state.worker, keeper } }, []];
+/** The order has not been given yet, and goes to another keeper. */
+function redirected(state: ProcessState, keeper: KeeperIdentity): Step {
+  return state.kind === "starting" ? [{ ...state, keeper }, []] : [state, []];
+}
+
+function adopted(state: ProcessState, keeper: KeeperIdentity, cgroup: string | null): Step {
+  if (state.kind === "starting" || state.kind === "lost") return [state, []];
+  return [{ ...state, worker: { ...state.worker, keeper, cgroup } }, []];
 }
 
 function stopRequested(state: ProcessState, stop: StopRequest): Step {

@@ -266,9 +266,9 @@ export class Supervisor implements KeeperEvents, Disposable {
     const record = this.#parts.table.byUid(uid);
     if (identity === null || record === undefined) return;
     this.#parts.keeper.adopt(uid, worker, record.spec).then(
-      (alive) => {
-        if (alive) this.apply(uid, { kind: "adopted", keeper: identity });
-        else this.#lose(uid, "keeper-died");
+      (adoption) => {
+        if (adoption === null) this.#lose(uid, "keeper-died");
+        else this.apply(uid, { kind: "adopted", keeper: identity, ...adoption });
       },
       (error: unknown) => {
         this.#again("worker could not be adopted", uid, error, () => {
@@ -286,7 +286,7 @@ export class Supervisor implements KeeperEvents, Disposable {
   }
 
   #redirect(uid: ProcessUid): void {
-    if (this.#identity !== null) this.apply(uid, { kind: "adopted", keeper: this.#identity });
+    if (this.#identity !== null) this.apply(uid, { kind: "redirected", keeper: this.#identity });
   }
 
   #lose(uid: ProcessUid, reason: LostReason): void {

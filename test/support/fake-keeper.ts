@@ -190,8 +190,8 @@ export class FakeKeeper implements Keeper {
     });
   }
 
-  adopt(): Promise<boolean> {
-    return this.#answer(() => false);
+  adopt(): Promise<null> {
+    return this.#answer(() => null);
   }
 
   async #answer<T>(answer: () => T): Promise<T> {

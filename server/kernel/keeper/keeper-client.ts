@@ -1,5 +1,6 @@
 import { type ProcessUid } from "../../core/ids.js";
 import {
+  type Adoption,
   type AdoptionTerms,
   type Keeper,
   type KeeperEvents,
@@ -145,14 +146,16 @@ export class KeeperClient implements Keeper {
     succeeded(answer, "REMOVE");
   }
 
-  async adopt(uid: ProcessUid, worker: Worker, terms: AdoptionTerms): Promise<boolean> {
+  async adopt(uid: ProcessUid, worker: Worker, terms: AdoptionTerms): Promise<Adoption | null> {
     const answer = await this.#request(FrameType.adopt, [
       field.uid(Tag.id, uid),
       field.u32(Tag.pid, worker.pid),
       field.u64(Tag.startTicks, worker.startTicks),
       ...adoptionFields(terms),
     ]);
-    return succeeded(answer, "ADOPT", "ESRCH");
+    if (!succeeded(answer, "ADOPT", "ESRCH")) return null;
+    const fields = new Fields(answer);
+    return { cgroup: fields.has(Tag.cgroup) ? fields.text(Tag.cgroup) : null };
   }
 
   /** Ends the keeper if it has no workers; false when it has. */

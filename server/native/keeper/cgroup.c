@@ -105,11 +105,24 @@ void cgroup_teardown(void)
   K.h.cgroup_path[0] = '\0';
 }
 
+/* Somebody has removed our directory while it was empty, as anyone may who tidies up. */
+static bool make_directory_again(void)
+{
+  mkdir(K.h.cgroup_path, 0755);
+  int fd = open(K.h.cgroup_path, DIRECTORY_FLAGS);
+  if (fd < 0) return false;
+  close(K.h.cgroup);
+  K.h.cgroup = fd;
+  return true;
+}
+
 bool cgroup_create(const uint8_t id[ID_BYTES], int *fd)
 {
   char name[NAME_BYTES];
   format_id(id, name);
-  if (mkdirat(K.h.cgroup, name, 0755) != 0 && errno != EEXIST) return false;
+  int made = mkdirat(K.h.cgroup, name, 0755);
+  if (made != 0 && errno == ENOENT && make_directory_again()) made = mkdirat(K.h.cgroup, name, 0755);
+  if (made != 0 && errno != EEXIST) return false;
   *fd = openat(K.h.cgroup, name, DIRECTORY_FLAGS);
   return *fd >= 0;
 }

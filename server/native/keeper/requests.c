@@ -174,6 +174,24 @@ static void scan_logs(const struct request *request)
   end_frame(&K.out);
 }
 
+/* The leaf is another one than under the keeper that died. */
+static void take_over(const struct request *request)
+{
+  char path[sizeof K.h.cgroup_path + NAME_BYTES + 1];
+  int error = adopt(request);
+  if (error != 0) {
+    reply_error(request->number, error, NULL);
+    return;
+  }
+  const struct slot *slot = slot_by_id(request->id);
+  begin_frame(&K.out, OK, request->number);
+  if (slot != NULL && slot->leaf) {
+    cgroup_leaf_path(slot, path, sizeof path);
+    put_string(&K.out, TAG_CGROUP, path);
+  }
+  end_frame(&K.out);
+}
+
 static int acknowledge(const struct request *request)
 {
   struct slot *slot = slot_by_id(request->id);
@@ -220,7 +238,7 @@ void answer(const struct request *request)
   case REMOVE: reply(request, remove_directory(request)); break;
   case UPGRADE: reply(request, upgrade(request)); break;
   case SHUTDOWN: shut_down(request); break;
-  case ADOPT: reply(request, adopt(request)); break;
+  case ADOPT: take_over(request); break;
   default: break;
   }
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { release } from "node:os";
 import {
   ExitCause,
@@ -64,6 +65,15 @@ function assertTrueOrLost(process: Process, truth: string): void {
   assert.equal(exit.outcome.value.reason, LostReason.KEEPER_DIED);
 }
 
+/** Where the kernel says that it is; empty where workers have no leaf of their own. */
+function leafOf(pid: number): string {
+  const mount = /^\S+ \S+ \S+ \S+ (\S+) .* - cgroup2 /m.exec(
+    readFileSync("/proc/self/mountinfo", "utf8"),
+  );
+  const path = /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, "utf8"))?.[1] ?? "";
+  return mount !== null && path.includes("forkbus") ? `${mount[1] ?? ""}${path}` : "";
+}
+
 describe("when the keeper is killed", () => {
   it("workers live on, are adopted by a new one, and can be signalled and stopped", async () => {
     await using daemon = await DaemonHarness.start();
@@ -75,6 +85,11 @@ describe("when the keeper is killed", () => {
     const old = daemon.keeperPid;
     killKeeper(daemon);
     await nextKeeper(daemon, old);
+    await eventually(
+      async () => statusOf((await daemon.processes.getProcess({ name })).process),
+      ({ cgroup, pid }) => cgroup === leafOf(pid),
+      { what: "the cgroup that the worker is in now" },
+    );
 
     const { processes } = await daemon.processes.listProcesses({});
     assert.deepEqual(

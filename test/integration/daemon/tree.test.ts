@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, readdirSync, rmdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import {
   OnExit,
   ProcessState,
@@ -153,6 +153,24 @@ for (const [title, option] of modes) {
         await daemon().processes.deleteProcess({ name, force: true });
       }
       await allGone([...first, ...second]);
+    });
+
+    it("gets a cgroup also after somebody has removed the empty directory for them", async () => {
+      const first = await daemon().create(["true"]);
+      const leaf = statusOf(first).cgroup;
+      await daemon().processes.deleteProcess({ name: first.name, force: true });
+      if (leaf === "") return;
+      for (const { name } of (await daemon().processes.listProcesses({})).processes) {
+        await daemon().processes.deleteProcess({ name, force: true });
+      }
+      const parent = dirname(leaf);
+      await eventually(
+        () => readdirSync(parent, { withFileTypes: true }).filter((entry) => entry.isDirectory()),
+        (leaves) => leaves.length === 0,
+      );
+      rmdirSync(parent);
+      const second = await daemon().create(["true"]);
+      assert.equal(dirname(statusOf(second).cgroup), parent);
     });
 
     it("has a cgroup where there can be one, and leaves none behind", async () => {

@@ -40,6 +40,7 @@ const event: fc.Arbitrary<ProcessEvent> = fc.oneof(
   fc.record({
     kind: fc.constant("adopted" as const),
     keeper: fc.constant({ ...KEEPER, instance: "keeper-2" }),
+    cgroup: fc.constantFrom(null, "/sys/fs/cgroup/other"),
   }),
   fc.record({
     kind: fc.constant("signalled" as const),
