@@ -1,21 +1,23 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
+import { packageRoot } from "../../../server/kernel/package-root.js";
 import { KeeperClient } from "./keeper-client.js";
 import { waitUntil } from "./wait-until.js";
 
-const root = resolve(import.meta.dirname, "../../..");
 const built = new Set<string>();
 
 /** Builds a target of the keeper's Makefile once per test run, and returns the program's path. */
 export function build(target: "all" | "asan" | "fuzz"): string {
   if (!built.has(target)) {
-    execFileSync("make", ["-C", join(root, "server/native/keeper"), target], { stdio: "pipe" });
+    execFileSync("make", ["-C", join(packageRoot, "server/native/keeper"), target], {
+      stdio: "pipe",
+    });
     built.add(target);
   }
   const name = { all: "forkbus-keeper", asan: "forkbus-keeper-asan", fuzz: "keeper-fuzz" }[target];
-  return join(root, "dist/native", name);
+  return join(packageRoot, "dist/native", name);
 }
 
 export interface KeeperOptions {
