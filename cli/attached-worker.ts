@@ -3,6 +3,7 @@ import { addAbortSignal, type Readable } from "node:stream";
 import { ForkbusError, ProcessEndedError } from "../client/typescript/errors.js";
 import { type StreamName } from "../client/typescript/logs.js";
 import { type Process } from "../client/typescript/process.js";
+import { type ExitRecord } from "../proto/gen/forkbus/v1/process.js";
 import { codeOfExit, describeExit, exitCode } from "./exit-code.js";
 import { type InterruptAction } from "./interrupts.js";
 import { type Invocation } from "./invocation.js";
@@ -32,7 +33,8 @@ export interface Detached {
  * Joins a worker that has just started to our own input, output and signals until it has ended.
  *
  * Output goes through byte by byte, each stream at its own pace. When the reader of our output goes away the worker is
- * stopped, as SIGPIPE would have done in a pipeline. When somebody gives up on a daemon that does not answer, the
+ * stopped, as SIGPIPE would have done in a pipeline. Output that was gone before it could be read makes the run fail,
+ * whatever the worker's code is: what came out is not what the worker wrote. When somebody gives up on a daemon that does not answer, the
  * worker is left alone, and runs on.
  */
 export async function attach(process: Process, attachment: Attachment): Promise<Detached> {
@@ -41,6 +43,7 @@ export async function attach(process: Process, attachment: Attachment): Promise<
   const leaving = new AbortController();
   const { signal } = leaving;
   let leftBy: NodeJS.Signals | undefined;
+  const damaged = new Set<StreamName>();
 
   signals.onAction((action) => {
     if (action.kind === "leave") {
@@ -61,8 +64,10 @@ export async function attach(process: Process, attachment: Attachment): Promise<
       : pumpInput(process, addAbortSignal(signal, stdin), signal);
   const output = Promise.all(
     streams.map(async (stream) => {
-      for await (const event of process.logs({ stream, signal }))
+      for await (const event of process.logs({ stream, signal })) {
+        if (event.kind === "gap") damaged.add(stream);
         await writeLogEvent(screen, event);
+      }
     }),
   );
   try {
@@ -82,7 +87,18 @@ export async function attach(process: Process, attachment: Attachment): Promise<
   if (record?.outcome?.$case === "lost") {
     await screen.err(`forkbus: ${escapeText(`${process.name} ${describeExit(record)}`)}\n`);
   }
-  return { code: codeOfExit(record), ended: true };
+  if (damaged.size === 0) return { code: codeOfExit(record), ended: true };
+  await screen.err(`forkbus: ${escapeText(describeDamage(process.name, damaged, record))}\n`);
+  return { code: exitCode.notTheWorker, ended: true };
+}
+
+function describeDamage(
+  name: string,
+  damaged: ReadonlySet<StreamName>,
+  record: ExitRecord | undefined,
+): string {
+  const streams = [...damaged].join(" and ");
+  return `Some ${streams} of ${name} was lost before it could be read (it ${describeExit(record)}); --keep-output keeps more`;
 }
 
 async function perform(process: Process, action: InterruptAction): Promise<void> {

@@ -4,7 +4,7 @@ import { parseCpuChoice } from "./parse/cpu-choice.js";
 import { parseEnvironment } from "./parse/environment-entry.js";
 import { parseLabels } from "./parse/label.js";
 import { parseResourceLimit } from "./parse/resource-limit.js";
-import { parseUmask } from "./parse/whole-number.js";
+import { parseBytes, parseUmask } from "./parse/whole-number.js";
 import { UsageError } from "./usage-error.js";
 
 /** Options of `run`, as commander reads them. */
@@ -20,6 +20,7 @@ export interface RunOptions {
   readonly rlimit?: readonly string[];
   readonly umask?: string;
   readonly mergeStderr?: boolean;
+  readonly keepOutput?: string;
   /** `--stdin` and `--no-stdin`; neither leaves it to what stdin is. */
   readonly stdin?: boolean;
 }
@@ -32,6 +33,11 @@ export interface RunPlace {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdinIsTerminal: boolean;
 }
+
+/** What an attached run lets the daemon keep of a stream that is read more slowly than it is written. */
+const attachedOutputBytes = 1024 ** 3;
+const leastOutputBytes = 1n << 16n;
+const mostOutputBytes = 1n << 50n;
 
 /** The worker that a command line asks for; a UsageError names the option that makes no sense. */
 export function workerOptions(
@@ -47,6 +53,7 @@ export function workerOptions(
   if (options.detach === true && options.stdin === true) {
     throw new UsageError("--stdin does not go with --detach: nobody would be there to pass it on");
   }
+  const logMaxBytes = outputBytes(options);
   const cwd = workingDirectory(options.cwd, place);
   const [program = ""] = argv;
   const cpus = options.cpus === undefined ? undefined : cpuOption(options.cpus);
@@ -61,12 +68,19 @@ export function workerOptions(
     ...(cwd === undefined ? {} : { cwd }),
     ...(cpus === undefined ? {} : { cpus }),
     ...(options.user === undefined ? {} : { runAs: options.user }),
+    ...(logMaxBytes === undefined ? {} : { logMaxBytes }),
     ...(options.umask === undefined ? {} : { umask: parseUmask(options.umask) }),
     // A relative path means one from here, as in a shell; a bare name is looked up in the worker's PATH.
     ...(cwd !== undefined && program.includes("/") && !isAbsolute(program)
       ? { path: resolve(cwd, program) }
       : {}),
   };
+}
+
+/** Undefined leaves it to the daemon. */
+function outputBytes({ keepOutput, detach }: RunOptions): number | undefined {
+  if (keepOutput === undefined) return detach === true ? undefined : attachedOutputBytes;
+  return Number(parseBytes("--keep-output", keepOutput, leastOutputBytes, mostOutputBytes));
 }
 
 function workingDirectory(given: string | undefined, place: RunPlace): string | undefined {

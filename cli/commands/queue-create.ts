@@ -17,6 +17,9 @@ interface QueueCreateOptions extends OutputOptions {
   readonly label?: readonly string[];
 }
 
+/** Where a daemon does not say how large a queue may be. */
+const usualQueueBytes = 256n << 20n;
+
 export function queueCreateCommand(invocation: Invocation): Command {
   const command = new Command("create")
     .summary("make a queue")
@@ -26,7 +29,11 @@ export function queueCreateCommand(invocation: Invocation): Command {
     )
     .argument("[name]", "name of the queue (default: the daemon makes one)")
     .option("--max-items <n>", "most items at once (default: no limit)")
-    .option("--max-bytes <bytes>", "most bytes of items at once, such as 64MiB (default: 256MiB)")
+    .option(
+      "--max-bytes <bytes>",
+      "most bytes of items at once, such as 64MiB; units are powers of 1024: M, MB and MiB are the same\n" +
+        "(default: the most that the daemon takes, 256MiB)",
+    )
     .addOption(
       new Option("--full <what>", "what a put does when the queue is full: wait for room, or fail")
         .choices(["wait", "refuse"])
@@ -39,6 +46,7 @@ export function queueCreateCommand(invocation: Invocation): Command {
       await withDaemon(invocation, self, "plain", async (client) => {
         const { maxItems, maxBytes, full, label, output } = options;
         const most = Number.MAX_SAFE_INTEGER;
+        const mostBytes = client.server.limits?.maxQueueBytes ?? usualQueueBytes;
         const response = await client.queues.createQueue({
           queue: {
             name: name ?? "",
@@ -47,7 +55,8 @@ export function queueCreateCommand(invocation: Invocation): Command {
               maxItems: BigInt(
                 maxItems === undefined ? 0 : parseWholeNumber("--max-items", maxItems, 1, most),
               ),
-              maxBytes: maxBytes === undefined ? 0n : parseBytes("--max-bytes", maxBytes),
+              maxBytes:
+                maxBytes === undefined ? 0n : parseBytes("--max-bytes", maxBytes, 1n, mostBytes),
               fullPolicy: full === "refuse" ? FullPolicy.REJECT : FullPolicy.BLOCK,
             },
           },

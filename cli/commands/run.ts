@@ -20,16 +20,20 @@ Signals: SIGINT (^C), SIGQUIT and SIGHUP go to the worker and all its descendant
 SIGUSR2 to the worker. A second ^C stops the worker (SIGTERM, 10 s, then its tree is killed), a third kills
 its tree at once, a fourth gives up on a daemon that does not answer and leaves the worker running.
 
+What the worker writes faster than it is read here is kept on the daemon's disk, up to --keep-output. If
+it is more, the oldest is lost: notes on stderr say how much, and the exit code is 125.
+
 The worker goes on when the daemon is restarted, and so does this command. When the reader of our output
 goes away, as in "forkbus run -- yes | head -1", the worker is stopped.
 
 Exit code: the worker's; 128+N when signal N killed it; 141 when the reader of our output went away; 125
-when forkbus failed, or nobody knows how the worker ended; 126 when the command cannot be run; 127 when
+when forkbus failed, output was lost, or nobody knows how the worker ended; 126 when the command cannot be run; 127 when
 there is no such command.
 
 Examples:
   forkbus run -- sort -u names.txt
   tar c . | forkbus run --cpus 2 -- xz -T2 > all.tar.xz
+  forkbus run --keep-output 20GiB -- tar c . | ssh backup 'cat > all.tar'
   forkbus run -d --name web --label team=a --rlimit nofile=4096 -- ./server --port 80`;
 
 export function runCommand(invocation: Invocation): Command {
@@ -68,6 +72,11 @@ export function runCommand(invocation: Invocation): Command {
     )
     .option("--umask <mask>", "file mode creation mask in octal (default: 022)")
     .option("--merge-stderr", "stderr goes where stdout goes, which keeps the exact order of both")
+    .option(
+      "--keep-output <size>",
+      "what is kept of stdout and of stderr, each, such as 4GiB; the oldest goes first (default: 1GiB, and\n" +
+        "with --detach the daemon's, 64MiB). Units are powers of 1024: K, KB and KiB are the same",
+    )
     .option("-i, --stdin", "pass stdin on although it is a terminal")
     .option("--no-stdin", "leave stdin alone: the worker reads an empty one")
     .addHelpText("after", help);

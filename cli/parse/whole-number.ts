@@ -14,8 +14,11 @@ export function parseWholeNumber(
   return number;
 }
 
-/** A number of bytes: `4096`, or with a binary unit `64K`, `64KiB`, `1M`, `2GiB`. */
-export function parseBytes(option: string, text: string): bigint {
+/**
+ * A number of bytes between two bounds, both included: `4096`, or with a unit `64K`, `64KiB`, `1M`, `2GiB`. Units are
+ * powers of 1024, however they are written.
+ */
+export function parseBytes(option: string, text: string, least: bigint, most: bigint): bigint {
   const match = /^(\d{1,15})(?:([KMGT])(?:i?B)?)?$/i.exec(text);
   const digits = match?.[1];
   if (digits === undefined) {
@@ -24,7 +27,24 @@ export function parseBytes(option: string, text: string): bigint {
     );
   }
   const power = "KMGT".indexOf(match?.[2]?.toUpperCase() ?? " ") + 1;
-  return BigInt(digits) << BigInt(10 * power);
+  const bytes = BigInt(digits) << BigInt(10 * power);
+  if (bytes < least || bytes > most) {
+    throw new UsageError(
+      `${option} takes from ${shortBytes(least)} to ${shortBytes(most)}, got "${text}"`,
+    );
+  }
+  return bytes;
+}
+
+/** In the largest unit that leaves a whole number, such as `64KiB`, as it can be typed again. */
+function shortBytes(bytes: bigint): string {
+  let amount = bytes;
+  let power = 0;
+  while (power < 4 && amount > 0n && amount % 1024n === 0n) {
+    amount /= 1024n;
+    power += 1;
+  }
+  return `${amount}${["", "KiB", "MiB", "GiB", "TiB"][power] ?? ""}`;
 }
 
 /** A file mode creation mask in octal, such as `022`. */

@@ -58,6 +58,15 @@ export class CliProcess {
     assert.ok(this.#child.kill(signal));
   }
 
+  /** Reads no more of stdout, as a slow disk does. */
+  pauseOutput(): void {
+    this.#child.stdout.pause();
+  }
+
+  resumeOutput(): void {
+    this.#child.stdout.resume();
+  }
+
   /** Goes away as `head -1` does. */
   closeOutput(): void {
     this.#child.stdout.destroy();

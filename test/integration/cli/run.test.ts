@@ -101,6 +101,39 @@ describe("forkbus run", function () {
     assert.equal(await processState("talker"), exited);
   });
 
+  it("fails when output was lost before it could be read, whatever the worker's code", async () => {
+    const script = "head -c 20000000 /dev/zero";
+    const cli = new CliProcess(daemon.address, [
+      ...["run", "--name", "flood", "--keep-output", "64KiB", "--", "sh", "-c", script],
+    ]);
+    cli.pauseOutput();
+    await eventually(
+      () => processState("flood"),
+      (state) => state === exited,
+      { what: "the worker to have written everything" },
+    );
+    cli.resumeOutput();
+    const { code, stdout, stderr } = await cli.end();
+    assert.ok(stdout.length < 20_000_000);
+    assert.match(stderr, /^\[forkbus: \d+ bytes of stdout were dropped by retention\]$/m);
+    assert.match(stderr, /^forkbus: Some stdout of flood was lost .*code 0.*--keep-output.*\n$/m);
+    assert.equal(code, 125);
+  });
+
+  it("loses nothing of a worker that is faster than its reader", async () => {
+    const result = await forkbus(daemon.address, [
+      "run",
+      "--",
+      "head",
+      "-c",
+      "100000000",
+      "/dev/zero",
+    ]);
+    assert.equal(result.stdout.length, 100_000_000);
+    assert.equal(result.stderr, "");
+    assert.equal(result.code, 0);
+  });
+
   it("removes the record with --rm, and keeps it without", async () => {
     await forkbus(daemon.address, ["run", "--rm", "--name", "brief", "--", "true"]);
     await forkbus(daemon.address, ["run", "--name", "kept", "--", "true"]);

@@ -151,13 +151,24 @@ describe("numbers", () => {
   });
 
   it("of bytes may have a binary unit", () => {
-    assert.equal(parseBytes("--max-bytes", "4096"), 4096n);
-    assert.equal(parseBytes("--max-bytes", "64K"), 65_536n);
-    assert.equal(parseBytes("--max-bytes", "1MiB"), 1n << 20n);
-    assert.equal(parseBytes("--max-bytes", "2gb"), 2n << 30n);
+    const parse = (text: string): bigint => parseBytes("--max-bytes", text, 1n, 1n << 40n);
+    assert.equal(parse("4096"), 4096n);
+    assert.equal(parse("64K"), 65_536n);
+    assert.equal(parse("1MiB"), 1n << 20n);
+    assert.equal(parse("2gb"), 2n << 30n);
     for (const text of ["", "1.5M", "M", "1X"]) {
-      assert.throws(() => parseBytes("--max-bytes", text), UsageError, text);
+      assert.throws(() => parse(text), UsageError, text);
     }
+  });
+
+  it("of bytes out of bounds name the option and the bounds", () => {
+    const parse = (text: string): bigint => parseBytes("--max-bytes", text, 1n, 256n << 20n);
+    assert.equal(parse("256MiB"), 256n << 20n);
+    assert.throws(() => parse("5GiB"), {
+      name: "UsageError",
+      message: '--max-bytes takes from 1 to 256MiB, got "5GiB"',
+    });
+    assert.throws(() => parse("0"), UsageError);
   });
 
   it("of a umask are octal", () => {

@@ -67,7 +67,18 @@ describe("the worker that run asks for", () => {
       umask: 0o77,
       mergeStderr: true,
       openStdin: true,
+      logMaxBytes: 2 ** 30,
     });
+  });
+
+  it("keeps plenty of output for ourselves, and what the daemon likes of a detached worker", () => {
+    const kept = (options: Partial<RunOptions>): number | undefined =>
+      workerOptions(["ls"], { ...none, ...options }, here).logMaxBytes;
+    assert.equal(kept({}), 2 ** 30);
+    assert.equal(kept({ keepOutput: "64KiB" }), 65_536);
+    assert.equal(kept({ detach: true }), undefined);
+    assert.equal(kept({ detach: true, keepOutput: "3G" }), 3 * 2 ** 30);
+    assert.throws(() => kept({ keepOutput: "1K" }), /^UsageError: --keep-output takes from 64KiB/);
   });
 
   it("refuses what contradicts itself", () => {
