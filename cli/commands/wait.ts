@@ -22,8 +22,8 @@ const reconnectMs = 10_000;
 export function waitCommand(invocation: Invocation): Command {
   const command = new Command("wait")
     .description(
-      "Waits until all workers named have ended, and prints the exit code of each on a line, in the order\n" +
-        "of the names: 128+N after signal N, 125 when nobody knows how it ended.",
+      "Waits until all workers named have ended, and prints the exit code of each as soon as it has: 128+N\n" +
+        "after signal N, 125 when nobody knows how it ended. Of more than one, the name follows the code.",
     )
     .argument("<name...>", "names of workers")
     .option("--any", "wait for one of them, and print its name after its code")
@@ -31,7 +31,8 @@ export function waitCommand(invocation: Invocation): Command {
     .addOption(outputOption())
     .addHelpText(
       "after",
-      "\nExit code: the code printed last; 124 when time ran out; 125 when a name is not known or forkbus failed.",
+      "\nExit code: that of the worker named last, with --any of the one that has ended; 124 when time ran out;\n" +
+        "125 when a name is not known or forkbus failed.",
     );
   return addConnectionOptions(command).action(
     async (names: readonly string[], options: WaitOptions, self: Command) => {
@@ -39,32 +40,52 @@ export function waitCommand(invocation: Invocation): Command {
         const timeoutMs =
           options.timeout === undefined ? undefined : parseDurationMs("--timeout", options.timeout);
         const wanted = [...new Set(names)];
-        const ended = await waitForEnds(client, wanted, options.any === true ? 1 : 0, timeoutMs);
-        return printEnds(invocation, wanted, ended, options);
+        const ends = new Map<string, number>();
+        const unknown = new Set<string>();
+        await waitForEnds(client, wanted, options.any === true ? 1 : 0, timeoutMs, {
+          isAnswered: (name) => ends.has(name) || unknown.has(name),
+          ended: async (process) => {
+            ends.set(process.name, codeOfExit(process.status?.exit));
+            await printEnd(invocation, process, options, wanted.length > 1);
+          },
+          unknown: async (name) => {
+            unknown.add(name);
+            const message = `There is no process ${name}`;
+            const error = new NotFoundError(message, { code: "NOT_FOUND" });
+            await report(invocation, error, "worker", false);
+          },
+        });
+        return options.any === true && ends.size > 0
+          ? ([...ends.values()].at(-1) ?? exitCode.ok)
+          : codeOfAll(invocation, wanted, ends, unknown);
       });
     },
   );
 }
 
-/** The processes that ended within the wait, in the order in which they did; `unknown` for names that there are not. */
-interface Ends {
-  readonly processes: ReadonlyMap<string, Process>;
-  readonly unknown: readonly string[];
+/** Is told what becomes of each name, as soon as the daemon says it. */
+interface Listener {
+  readonly isAnswered: (name: string) => boolean;
+  readonly ended: (process: Process) => Promise<void>;
+  readonly unknown: (name: string) => Promise<void>;
 }
 
-/** A wait that breaks, as when the daemon is restarted, goes on for those that have not been answered. */
+/**
+ * Waits until `wanted` have ended (0: all), or time has run out. A wait that breaks, as when the daemon is restarted,
+ * goes on for those that have not been answered.
+ */
 async function waitForEnds(
   client: Client,
   names: readonly string[],
   wanted: number,
   timeoutMs: number | undefined,
-): Promise<Ends> {
+  listener: Listener,
+): Promise<void> {
   const deadline = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
-  const processes = new Map<string, Process>();
-  const unknown: string[] = [];
+  let reachedSoFar = 0;
   await repeatWhileUnavailable({ reconnectMs }, async () => {
-    const open = names.filter((name) => !processes.has(name) && !unknown.includes(name));
-    if (open.length === 0 || (wanted > 0 && processes.size >= wanted)) return;
+    const open = names.filter((name) => !listener.isAnswered(name));
+    if (open.length === 0 || (wanted > 0 && reachedSoFar >= wanted)) return;
     const responses = client.processes.waitProcesses({
       names: open,
       minReached: wanted,
@@ -74,52 +95,45 @@ async function waitForEnds(
     });
     for await (const { reached, process } of responses) {
       if (process === undefined) continue;
-      if (reached) processes.set(process.name, process);
-      else unknown.push(process.name);
+      if (reached) {
+        reachedSoFar += 1;
+        await listener.ended(process);
+      } else await listener.unknown(process.name);
     }
   });
-  return { processes, unknown };
 }
 
-async function printEnds(
+async function printEnd(
+  { screen }: Invocation,
+  { name, status }: Process,
+  { output, any }: WaitOptions,
+  isOneOfMany: boolean,
+): Promise<void> {
+  const exit = status?.exit;
+  const code = codeOfExit(exit);
+  if (output === "json") {
+    await screen.out(jsonLine({ name, code, exit: exit && exitJson(exit) }));
+    return;
+  }
+  await screen.out(any === true || isOneOfMany ? `${code} ${escapeText(name)}\n` : `${code}\n`);
+  if (exit?.outcome?.$case === "lost") {
+    await screen.err(`forkbus: ${escapeText(`${name} ${describeExit(exit)}`)}\n`);
+  }
+}
+
+async function codeOfAll(
   invocation: Invocation,
   names: readonly string[],
-  { processes, unknown }: Ends,
-  options: WaitOptions,
+  ends: ReadonlyMap<string, number>,
+  unknown: ReadonlySet<string>,
 ): Promise<number> {
-  const { screen } = invocation;
-  const order = options.any === true ? [...processes.keys()] : names;
-  let code: number = exitCode.ok;
-  for (const name of order) {
-    const process = processes.get(name);
-    if (process === undefined) continue;
-    const exit = process.status?.exit;
-    code = codeOfExit(exit);
-    if (options.output === "json") {
-      await screen.out(jsonLine({ name, code, exit: exit && exitJson(exit) }));
-    } else {
-      await screen.out(options.any === true ? `${code} ${name}\n` : `${code}\n`);
-      if (exit?.outcome?.$case === "lost") {
-        await screen.err(`forkbus: ${escapeText(`${name} ${describeExit(exit)}`)}\n`);
-      }
-    }
-  }
-  for (const name of unknown) {
-    const error = new NotFoundError(`No process ${name}`, { code: "NOT_FOUND" });
-    await report(invocation, error, "worker", false);
-  }
-  if (options.any === true && processes.size > 0) return code;
-  if (unknown.length > 0) return exitCode.notTheWorker;
-  const waiting = names.filter((name) => !processes.has(name));
+  const waiting = names.filter((name) => !ends.has(name) && !unknown.has(name));
   if (waiting.length > 0) {
     const message = `Time ran out before the end of ${waiting.join(", ")}`;
-    await report(
-      invocation,
-      new TimedOutError(message, { code: "DEADLINE_EXCEEDED" }),
-      "worker",
-      false,
-    );
-    return exitCode.timedOut;
+    const error = new TimedOutError(message, { code: "DEADLINE_EXCEEDED" });
+    await report(invocation, error, "worker", false);
   }
-  return code;
+  if (unknown.size > 0) return exitCode.notTheWorker;
+  if (waiting.length > 0) return exitCode.timedOut;
+  return ends.get(names.at(-1) ?? "") ?? exitCode.ok;
 }

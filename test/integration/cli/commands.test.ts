@@ -87,8 +87,28 @@ describe("the commands of forkbus", function () {
     await ok(["run", "-d", "--name", "fast", "--", "sh", "-c", "exit 4"]);
     const any = await cli(["wait", "--any", "slow", "fast"]);
     assert.deepEqual(any, { code: 4, stdout: "4 fast\n", stderr: "" });
-    assert.equal((await cli(["wait", "fast", "nobody"])).code, 125);
+    assert.deepEqual(await cli(["wait", "fast", "nobody"]), {
+      code: 125,
+      stdout: "4 fast\n",
+      stderr: "forkbus: There is no process nobody\n",
+    });
     await ok(["rm", "-f", "slow", "fast"]);
+  });
+
+  it("tell each end as it comes, and end with the code of the last name", async () => {
+    await ok(["run", "-d", "--name", "late", "--", "sleep", "1000"]);
+    await ok(["run", "-d", "--name", "early", "--", "sh", "-c", "exit 4"]);
+    for (const output of ["table", "json"]) {
+      const waiting = new CliProcess(daemon.address, ["wait", "late", "early", "-o", output]);
+      await waiting.shows(output === "json" ? '"name":"early"' : "4 early\n");
+      waiting.kill("SIGKILL");
+      await waiting.end();
+    }
+    const waiting = new CliProcess(daemon.address, ["wait", "late", "early"]);
+    await waiting.shows("4 early\n");
+    await ok(["stop", "late"]);
+    assert.deepEqual(await waiting.end(), { code: 4, stdout: "4 early\n143 late\n", stderr: "" });
+    await ok(["rm", "late", "early"]);
   });
 
   it("put lines into a queue and get them out in order", async () => {

@@ -102,11 +102,13 @@ describe("forkbus run", function () {
   });
 
   it("fails when output was lost before it could be read, whatever the worker's code", async () => {
-    const script = "head -c 20000000 /dev/zero";
+    const script = "echo up; read go; head -c 20000000 /dev/zero";
     const cli = new CliProcess(daemon.address, [
       ...["run", "--name", "flood", "--keep-output", "64KiB", "--", "sh", "-c", script],
     ]);
+    await cli.shows("up\n");
     cli.pauseOutput();
+    cli.stdin.end("go\n");
     await eventually(
       () => processState("flood"),
       (state) => state === exited,
