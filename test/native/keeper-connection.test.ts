@@ -263,6 +263,14 @@ describe("the keeper as a program", function () {
     if (group !== undefined) assert.equal(existsSync(group), false, "no leaf stays behind");
   });
 
+  it("starts workers that ignore nothing, also where it was started with signals ignored", async () => {
+    const before = ["/bin/sh", "-c", "trap '' HUP INT QUIT USR1; exec \"$@\"", "sh"];
+    await using keeper = await KeeperProcess.start({ before });
+    using client = await keeper.connect();
+    const { pid } = await client.spawned({ argv: ["/bin/sleep", "60"] });
+    assert.match(readFileSync(`/proc/${pid}/status`, "utf8"), /^SigIgn:\t0{16}$/m);
+  });
+
   it("exits at once on SIGTERM when it has no workers", async () => {
     await using keeper = await KeeperProcess.start();
     keeper.child.kill("SIGTERM");

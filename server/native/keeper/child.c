@@ -110,7 +110,8 @@ _Noreturn void child_run(const struct start *start)
   /* At once: while we are stuck on a dead mount we must not hold the keeper's lock or socket. */
   if (pipe > 3 && syscall(SYS_close_range, 3, pipe - 1, 0) != 0) fail(pipe, STEP_SESSION);
   if (syscall(SYS_close_range, pipe + 1, ~0u, 0) != 0) fail(pipe, STEP_SESSION);
-  signal(SIGPIPE, SIG_DFL);
+  /* What was ignored where the keeper was started, as nohup does and a shell in the background, ends here. */
+  for (int number = 1; number <= SIGRTMAX; number++) signal(number, SIG_DFL);
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
   if (setsid() < 0) fail(pipe, STEP_SESSION);
