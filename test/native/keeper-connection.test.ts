@@ -264,8 +264,9 @@ describe("the keeper as a program", function () {
   });
 
   it("starts workers that ignore nothing, also where it was started with signals ignored", async () => {
-    const before = ["/bin/sh", "-c", "trap '' HUP INT QUIT USR1; exec \"$@\"", "sh"];
-    await using keeper = await KeeperProcess.start({ before });
+    const ignoring = "trap '' HUP INT QUIT USR1; exec \"$@\"";
+    const before = ["-c", ignoring, "sh", build("all")];
+    await using keeper = await KeeperProcess.start({ program: "/bin/sh", before });
     using client = await keeper.connect();
     const { pid } = await client.spawned({ argv: ["/bin/sleep", "60"] });
     assert.match(readFileSync(`/proc/${pid}/status`, "utf8"), /^SigIgn:\t0{16}$/m);
