@@ -64,7 +64,19 @@ function nobodyThere(address: string, cause: UnavailableError): UnavailableError
     return new UnavailableError(`No permission to use the socket of forkbus at ${address}`, init);
   }
   return new UnavailableError(
-    `No forkbus daemon at ${address}: is it running? Start one with \`forkbus serve\` (${cause.message})`,
+    `No forkbus daemon at ${address}: ${advice(address)} (${withoutPlace(cause.message)})`,
     init,
   );
+}
+
+function advice(address: string): string {
+  if (address.startsWith("tcp:")) return "is it running there?";
+  const usual = defaultAddress(process.env, process.getuid?.() ?? 0);
+  const serve = address === usual ? "forkbus serve" : `forkbus serve --listen ${address}`;
+  return `is it running? Start one with \`${serve}\``;
+}
+
+/** The address stands in the sentence already. */
+function withoutPlace(message: string): string {
+  return /^connect E[A-Z]+/.exec(message)?.[0] ?? message;
 }

@@ -99,7 +99,15 @@ export function fromClientError(error: unknown, trailer: Metadata | undefined): 
   const details = bytes instanceof Uint8Array ? decodeErrorDetails(bytes) : noDetails;
   const code = details.reason === "" && isBroken(error) ? "UNAVAILABLE" : codeName(error.code);
   const Class = byReason[details.reason] ?? byCode[code] ?? ForkbusError;
-  return new Class(error.details === "" ? code : error.details, { code, details, cause: error });
+  return new Class(plainText(error.details) || code, { code, details, cause: error });
+}
+
+/** The reason alone, of what grpc-js says when it gets no connection; any other text as it is. */
+function plainText(details: string): string {
+  const reason = /^No connection established\. Last error: (.*?)\.? Resolution note: /s.exec(
+    details,
+  );
+  return reason?.[1]?.replace(/^(?:Error: )+/, "") ?? details;
 }
 
 /**
