@@ -65,7 +65,7 @@ export class DaemonReport implements ServerReport {
     const state = isStopping() ? "draining" : warnings.length > 0 ? "degraded" : "serving";
     return {
       state,
-      summary: `${alive} workers on CPUs ${formatCpuSet(ledger.usable)}, ${queues.count} queues with ${queues.items} items`,
+      summary: `${counted(alive, "worker")} on CPUs ${formatCpuSet(ledger.usable)}, ${counted(queues.count, "queue")} with ${counted(queues.items, "item")}`,
       processes: new Map([...counts].map(([kind, count]) => [kind.toUpperCase(), count])),
       queues: queues.count,
       queueItems: queues.items,
@@ -83,4 +83,8 @@ export class DaemonReport implements ServerReport {
   diagnose(): Promise<readonly Check[]> {
     return this.#parts.diagnose();
   }
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
