@@ -73,7 +73,7 @@ const entries: readonly Entry[] = [
   },
   {
     name: "queue",
-    arguments: "<command>",
+    arguments: "[options] COMMAND ...",
     summary: "make queues, put items into them and get them out",
     group: queues,
     load: async () => (await import("./commands/queue.js")).queueCommand,

@@ -9,7 +9,7 @@ export function addConnectionOptions(command: Command): Command {
     new Option("--tls-cert <file>", "TCP: certificate to show to the daemon"),
     new Option("--tls-key <file>", "TCP: the key of that certificate"),
     new Option("--insecure", "TCP: without TLS; anybody on the way can read and change all"),
-    new Option("--debug", "show the stack of an error that is a fault of this program").hideHelp(),
+    new Option("--debug", "show the stack of an error that is a fault of this program"),
   ];
   for (const option of options) command.addOption(option.helpGroup(heading));
   return command;

@@ -49,6 +49,7 @@ export function codeOfFailure(failure: CallFailure, codes: FailureCodes): number
     if (failure.reason === "EXECUTABLE_NOT_RUNNABLE") return exitCode.notRunnable;
     return exitCode.notTheWorker;
   }
+  if (failure.reason === "SIGNAL_UNKNOWN") return exitCode.usage;
   return failure.code === "UNAVAILABLE" ? exitCode.unreachable : exitCode.failed;
 }
 

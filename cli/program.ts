@@ -2,7 +2,9 @@ import { Command, type CommanderError } from "commander";
 import { commandNames, loadCommands } from "./catalog.js";
 import { addConnectionOptions } from "./connection-options.js";
 import { exitCode } from "./exit-code.js";
+import { helpCommand } from "./help-command.js";
 import { type Invocation } from "./invocation.js";
+import { keepCloseSuggestions } from "./suggestions.js";
 
 const examples = `
 Examples:
@@ -33,17 +35,12 @@ export async function buildProgram(
     .version(invocation.version, "-V, --version", "show the version of this program")
     .helpOption("-h, --help", "show this help")
     .enablePositionalOptions()
-    .addHelpCommand(
-      new Command("help")
-        .argument("[command]")
-        .helpOption(false)
-        .summary("show the help of a command")
-        .helpGroup("Help:"),
-    )
+    .helpCommand(false)
     .addHelpText("after", examples)
     .exitOverride();
   addConnectionOptions(program);
   for (const command of await loadCommands(argv, invocation)) program.addCommand(command);
+  program.addCommand(helpCommand(program));
   for (const command of withDescendants(program)) polish(command);
   return program;
 }
@@ -51,7 +48,7 @@ export async function buildProgram(
 /** The exit code for what commander threw: it has written its message, or the help that was asked for. */
 export function codeOfCommanderError(error: CommanderError, argv: readonly string[]): number {
   if (error.exitCode === 0) return exitCode.ok;
-  const command = argv.find((word) => commandNames.includes(word));
+  const command = argv.find((word) => word === "help" || commandNames.includes(word));
   return command === "run" || command === "wait" ? exitCode.notTheWorker : exitCode.usage;
 }
 
@@ -69,7 +66,7 @@ function polish(command: Command): void {
     getOutHelpWidth: () => helpWidth,
     getErrHelpWidth: () => helpWidth,
     outputError: (text, write) => {
-      write(`forkbus: ${text.replace(/^error: /, "")}`);
+      write(`forkbus: ${keepCloseSuggestions(text.replace(/^error: /, ""))}`);
     },
   });
   command.showHelpAfterError(`Try: ${pathOf(command)} --help`);

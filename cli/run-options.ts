@@ -53,6 +53,8 @@ export function workerOptions(
   if (options.detach === true && options.stdin === true) {
     throw new UsageError("--stdin does not go with --detach: nobody would be there to pass it on");
   }
+  if (argv[0] === "") throw new UsageError("The command is empty: there is nothing to run");
+  if (options.name === "") throw new UsageError("--name takes a name, and got an empty one");
   const logMaxBytes = outputBytes(options);
   const cwd = workingDirectory(options.cwd, place);
   const [program = ""] = argv;

@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { access, constants, stat } from "node:fs/promises";
 import { Command } from "commander";
 import { parseAddress } from "../../client/typescript/address.js";
 import { ForkbusError } from "../../client/typescript/errors.js";
@@ -72,9 +72,19 @@ function connected(
 
 async function lookAt(path: string): Promise<SocketFinding> {
   try {
-    return (await stat(path)).isSocket() ? "socket" : "other";
+    if (!(await stat(path)).isSocket()) return "other";
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const code = codeOf(error);
     return code === "ENOENT" ? "absent" : code === "EACCES" ? "hidden" : "other";
   }
+  try {
+    await access(path, constants.W_OK);
+    return "socket";
+  } catch (error) {
+    return codeOf(error) === "EACCES" ? "forbidden" : "socket";
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
 }

@@ -23,14 +23,13 @@ export function inspectCommand(invocation: Invocation): Command {
         const found: Process[] = [];
         const code = await forEachName(invocation, names, "plain", async (name) => {
           const { process } = await client.processes.getProcess({ name });
-          found.push(answered(process, "process"));
+          const one = answered(process, "process");
+          found.push(one);
+          if (options.output === "json") return;
+          const gap = found.length === 1 ? "" : "\n";
+          await screen.out(gap + renderFields(processFields(one), screen.paint));
         });
-        if (options.output === "json") {
-          await screen.out(jsonDocument(found.map(processJson)));
-          return code;
-        }
-        const blocks = found.map((process) => renderFields(processFields(process), screen.paint));
-        await screen.out(blocks.join("\n"));
+        if (options.output === "json") await screen.out(jsonDocument(found.map(processJson)));
         return code;
       });
     },

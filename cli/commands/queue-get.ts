@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { QueueShutDown } from "../../client/typescript/errors.js";
+import { QueueShutDown, UnavailableError } from "../../client/typescript/errors.js";
 import { type Queue } from "../../client/typescript/queue.js";
 import { outputOption, type OutputOptions, withDaemon } from "../action.js";
 import { addConnectionOptions } from "../connection-options.js";
@@ -75,10 +75,18 @@ export function queueGetCommand(invocation: Invocation): Command {
           if (interruption.exitCode !== undefined && error === signal.reason) {
             return interruption.exitCode;
           }
+          if (error instanceof UnavailableError) throw wentAway(error);
           throw error;
         }
       });
     },
+  );
+}
+
+function wentAway(cause: UnavailableError): UnavailableError {
+  return new UnavailableError(
+    `The daemon went away; of the items that were on their way here, at most the ${batch} of one answer may be lost (${cause.message})`,
+    { code: "UNAVAILABLE", cause },
   );
 }
 

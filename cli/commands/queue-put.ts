@@ -1,13 +1,18 @@
 import { type Readable } from "node:stream";
 import { Command } from "commander";
+import { type Client } from "../../client/typescript/client.js";
+import { ForkbusError, InvalidArgumentError, QueueFull } from "../../client/typescript/errors.js";
 import { type Queue } from "../../client/typescript/queue.js";
+import { FullPolicy } from "../../proto/gen/forkbus/v1/queue.js";
 import { withDaemon } from "../action.js";
 import { addConnectionOptions } from "../connection-options.js";
+import { exitCode } from "../exit-code.js";
+import { failureOf } from "../failure.js";
 import { Interruption } from "../interruption.js";
 import { type Invocation } from "../invocation.js";
 import { ItemSplitter } from "../item-splitter.js";
+import { plural } from "../output/human.js";
 import { parseDurationMs } from "../parse/duration.js";
-import { UsageError } from "../usage-error.js";
 
 interface QueuePutOptions {
   readonly null?: boolean;
@@ -30,8 +35,8 @@ export function queuePutCommand(invocation: Invocation): Command {
     .option("-t, --timeout <time>", "fail when there is no room for this long (default: wait)")
     .addHelpText(
       "after",
-      "\nExit code: 0 when all items are in the queue; 1 when the queue is full, shut down or gone: then those\n" +
-        "before are in it. 130 after ^C.",
+      "\nExit code: 0 when all items are in the queue; 124 when time ran out, and 1 when the queue refuses, is\n" +
+        "shut down or gone: then stderr says how many are in it, always the first. 130 after ^C.",
     );
   return addConnectionOptions(command).action(
     async (name: string, items: readonly string[], options: QueuePutOptions, self: Command) => {
@@ -40,7 +45,11 @@ export function queuePutCommand(invocation: Invocation): Command {
         const { signal } = interruption;
         const timeoutMs =
           options.timeout === undefined ? undefined : parseDurationMs("--timeout", options.timeout);
-        const wait = { signal, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+        let stored = 0;
+        const onPut = (count: number): void => {
+          stored += count;
+        };
+        const wait = { signal, onPut, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
         try {
           const queue = await client.openQueue(name, { signal });
           if (items.length > 0) {
@@ -56,18 +65,36 @@ export function queuePutCommand(invocation: Invocation): Command {
           return 0;
         } catch (error) {
           if (signal.aborted && interruption.exitCode !== undefined) return interruption.exitCode;
-          throw error;
+          if (!(error instanceof ForkbusError)) throw error;
+          const { sentence = "", code } = failureOf(error, "plain");
+          const verb = stored === 1 ? "was" : "were";
+          await invocation.screen.err(
+            `forkbus: ${sentence}; ${plural(stored, "item")} ${verb} put before that\n`,
+          );
+          const isTime = error instanceof QueueFull && timeoutMs !== undefined;
+          return isTime && (await waitsForRoom(client, name)) ? exitCode.timedOut : code;
         }
       });
     },
   );
 }
 
+/** Whether a put into a full queue waits; a queue that refuses does so at once, and not because of the time. */
+async function waitsForRoom(client: Client, name: string): Promise<boolean> {
+  const { queue } = await client.queues.getQueue({ name });
+  return queue?.spec?.fullPolicy !== FullPolicy.REJECT;
+}
+
 async function putAll(
   queue: Queue<Uint8Array>,
   stdin: Readable,
   splitter: ItemSplitter,
-  wait: { readonly signal: AbortSignal; readonly timeoutMs?: number; readonly limit: number },
+  wait: {
+    readonly signal: AbortSignal;
+    readonly onPut: (count: number) => void;
+    readonly timeoutMs?: number;
+    readonly limit: number;
+  },
 ): Promise<void> {
   const stop = (): void => {
     stdin.destroy();
@@ -78,8 +105,9 @@ async function putAll(
       if (!(chunk instanceof Uint8Array)) throw new TypeError("The input is not read as bytes");
       await queue.putMany(splitter.push(chunk), wait);
       if (splitter.pendingBytes > wait.limit) {
-        throw new UsageError(
+        throw new InvalidArgumentError(
           `An item on stdin is longer than ${wait.limit} bytes, the most there may be`,
+          { code: "INVALID_ARGUMENT" },
         );
       }
     }

@@ -24,13 +24,13 @@ export function queueStatCommand(invocation: Invocation): Command {
         const found: Queue[] = [];
         const code = await forEachName(invocation, names, "plain", async (name) => {
           const { queue } = await client.queues.getQueue({ name });
-          found.push(answered(queue, "queue"));
+          const one = answered(queue, "queue");
+          found.push(one);
+          if (options.output === "json") return;
+          const gap = found.length === 1 ? "" : "\n";
+          await screen.out(gap + renderFields(queueFields(one), screen.paint));
         });
         if (options.output === "json") await screen.out(jsonDocument(found.map(queueJson)));
-        else {
-          const blocks = found.map((queue) => renderFields(queueFields(queue), screen.paint));
-          await screen.out(blocks.join("\n"));
-        }
         return code;
       });
     },

@@ -1,4 +1,6 @@
 import { Command } from "commander";
+import { addConnectionOptions } from "../connection-options.js";
+import { helpCommand } from "../help-command.js";
 import { type Invocation } from "../invocation.js";
 import { queueCreateCommand } from "./queue-create.js";
 import { queueGetCommand } from "./queue-get.js";
@@ -23,5 +25,6 @@ export function queueCommand(invocation: Invocation): Command {
       "live in the daemon's memory and are gone with it.",
   );
   for (const command of commands) queue.addCommand(command(invocation));
-  return queue;
+  queue.helpCommand(false).addCommand(helpCommand(queue));
+  return addConnectionOptions(queue).enablePositionalOptions();
 }

@@ -36,6 +36,19 @@ Examples:
   forkbus run --keep-output 20GiB -- tar c . | ssh backup 'cat > all.tar'
   forkbus run -d --name web --label team=a --rlimit nofile=4096 -- ./server --port 80`;
 
+/** commander lets the later of the two win, in silence. */
+function excludeEachOther(command: Command, ...names: readonly string[]): void {
+  const given = new Set<string>();
+  for (const name of names) {
+    command.on(`option:${name}`, () => {
+      given.add(name);
+      if (given.size > 1) {
+        command.error(`${names.map((each) => `--${each}`).join(" and ")} exclude each other`);
+      }
+    });
+  }
+}
+
 export function runCommand(invocation: Invocation): Command {
   const command = new Command("run")
     .description("Runs a command as a worker of the daemon.")
@@ -80,6 +93,7 @@ export function runCommand(invocation: Invocation): Command {
     .option("-i, --stdin", "pass stdin on although it is a terminal")
     .option("--no-stdin", "leave stdin alone: the worker reads an empty one")
     .addHelpText("after", help);
+  excludeEachOther(command, "stdin", "no-stdin");
   return addConnectionOptions(command).action(
     async (argv: readonly string[], options: RunOptions, self: Command) => {
       const signals = new SignalSource(process, (action) => {

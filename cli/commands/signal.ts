@@ -1,8 +1,10 @@
+import { constants } from "node:os";
 import { Command } from "commander";
 import { SignalScope } from "../../proto/gen/forkbus/v1/process.js";
 import { forEachName, withDaemon } from "../action.js";
 import { addConnectionOptions } from "../connection-options.js";
 import { type Invocation } from "../invocation.js";
+import { UsageError } from "../usage-error.js";
 
 interface SignalOptions {
   readonly tree?: boolean;
@@ -20,6 +22,7 @@ export function signalCommand(invocation: Invocation): Command {
   return addConnectionOptions(command).action(
     async (signal: string, names: readonly string[], options: SignalOptions, self: Command) => {
       await withDaemon(invocation, self, "plain", async (client) => {
+        checkSignal(signal, names);
         const scope = options.tree === true ? SignalScope.TREE : SignalScope.WORKER;
         return forEachName(invocation, names, "plain", async (name) => {
           await client.processes.signalProcess({ name, signal: signal.toUpperCase(), scope });
@@ -27,4 +30,18 @@ export function signalCommand(invocation: Invocation): Command {
       });
     },
   );
+}
+
+function checkSignal(signal: string, names: readonly string[]): void {
+  if (isSignal(signal)) return;
+  const swapped = names.find(isSignal);
+  const hint =
+    swapped === undefined ? "" : `; the signal comes first: forkbus signal ${swapped} ${signal}`;
+  throw new UsageError(`There is no signal "${signal}"${hint}`);
+}
+
+/** The daemon knows exactly; this is for words that cannot be meant as one. */
+function isSignal(text: string): boolean {
+  const name = text.toUpperCase().replace(/^SIG/, "");
+  return /^(?:\d+|RTM(?:IN|AX)(?:[+-]\d+)?)$/.test(name) || `SIG${name}` in constants.signals;
 }

@@ -39,7 +39,8 @@ export function waitCommand(invocation: Invocation): Command {
       await withDaemon(invocation, self, "worker", async (client) => {
         const timeoutMs =
           options.timeout === undefined ? undefined : parseDurationMs("--timeout", options.timeout);
-        const wanted = [...new Set(names)];
+        // Of a name that is given twice the last place counts.
+        const wanted = [...new Set([...names].reverse())].reverse();
         const ends = new Map<string, number>();
         const unknown = new Set<string>();
         await waitForEnds(client, wanted, options.any === true ? 1 : 0, timeoutMs, {

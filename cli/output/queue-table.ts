@@ -1,6 +1,6 @@
 import { FullPolicy, type Queue, QueueState } from "../../proto/gen/forkbus/v1/queue.js";
 import { enumName } from "./enum-name.js";
-import { humanBytes, humanDuration } from "./human.js";
+import { humanBytes, humanDuration, plural } from "./human.js";
 import { localTime } from "./instant.js";
 import { type Column } from "./table.js";
 
@@ -40,7 +40,7 @@ export function queueFields(queue: Queue): readonly (readonly [string, string])[
       "Size",
       `${humanBytes(status?.storedBytes ?? 0n)} of at most ${humanBytes(spec?.maxBytes ?? 0n)}`,
     ],
-    ["Limit", `${limitText(spec?.maxItems)} items; when full: ${fullText(queue)}`],
+    ["Limit", `${itemLimitText(spec?.maxItems)}; when full: ${fullText(queue)}`],
     [
       "Oldest",
       (status?.ready ?? 0n) > 0n ? humanDuration(Number(status?.oldestReadyMs ?? 0n)) : "",
@@ -66,6 +66,10 @@ function stateText({ status }: Queue): string {
 
 function limitText(limit: bigint | undefined): string {
   return limit === undefined || limit === 0n ? "no limit" : `${limit}`;
+}
+
+function itemLimitText(limit: bigint | undefined): string {
+  return limit === undefined || limit === 0n ? "any number of items" : plural(limit, "item");
 }
 
 function fullText({ spec }: Queue): string {

@@ -125,6 +125,19 @@ describe("the commands of forkbus", function () {
     assert.match(await ok(["queue", "ls"]), /^jobs +open +0 +5000 +0 B +3002 +3002 +0$/m);
   });
 
+  it("say how many items were put before there was no more room", async () => {
+    await ok(["queue", "create", "small", "--max-items", "2"]);
+    const late = await cli(["queue", "put", "small", "-t", "50ms", "a", "b", "c"]);
+    assert.equal(late.code, 124);
+    assert.match(late.stderr, /^forkbus: .*small has no room; 2 items were put before that\n$/);
+    await ok(["queue", "create", "strict", "--max-items", "1", "--full", "refuse"]);
+    const refused = await cli(["queue", "put", "strict", "-t", "10", "a", "b"]);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /; 1 item was put before that\n$/);
+    assert.equal((await cli(["queue", "put", "small"], "x".repeat(2_000_000))).code, 1);
+    await ok(["queue", "rm", "small", "strict"]);
+  });
+
   it("carry any bytes between NULs", async () => {
     await ok(["queue", "create", "raw"]);
     await ok(["queue", "put", "-0", "raw"], "a\nb\0\xff\xfe\0");
@@ -161,7 +174,10 @@ describe("the commands of forkbus", function () {
     const nowhere = `unix:${join(daemon.directory, "nowhere.sock")}`;
     const ps = await forkbus(nowhere, ["ps"]);
     assert.equal(ps.code, 3);
-    assert.match(ps.stderr, /^forkbus: .*nowhere\.sock.*forkbus serve.*\n$/);
+    assert.match(
+      ps.stderr,
+      /^forkbus: .*nowhere\.sock.*`forkbus serve --listen unix:.*` \(connect ENOENT\)\n$/,
+    );
     const doctor = await forkbus(nowhere, ["doctor"]);
     assert.equal(doctor.code, 1);
     assert.match(
@@ -176,6 +192,9 @@ describe("the commands of forkbus", function () {
     assert.equal(typo.code, 2);
     assert.match(typo.stderr, /^forkbus: unknown command 'pss'\n\(Did you mean ps\?\)/);
     assert.equal((await cli(["ps", "--state", "dead"])).code, 2);
+    assert.equal((await cli(["ps", "--label", "nonsense"])).code, 2);
+    assert.equal((await cli(["signal", "BOGUS", "web"])).code, 2);
+    assert.match((await cli(["signal", "web", "TERM"])).stderr, /forkbus signal TERM web\n$/);
     assert.equal((await cli(["--address", "nonsense", "ps"])).code, 2);
     assert.equal((await cli(["run"])).code, 125);
     assert.match(await ok(["--version"]), /^\d+\.\d+\.\d+\n$/);

@@ -83,8 +83,9 @@ describe("--env", () => {
 
 describe("--label", () => {
   it("takes keys with values and keys alone", () => {
-    assert.deepEqual(parseLabels(["team=a", "urgent", "team=b"]), { team: "b", urgent: "" });
+    assert.deepEqual(parseLabels(["team=a", "urgent=", "team=b"]), { team: "b", urgent: "" });
     assert.throws(() => parseLabels(["=x"]), UsageError);
+    assert.throws(() => parseLabels(["urgent"]), UsageError);
   });
 });
 

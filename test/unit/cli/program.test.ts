@@ -85,6 +85,29 @@ describe("the command line", () => {
     );
   });
 
+  it("suggests nothing that is far from what was typed", async () => {
+    const { code, text } = await parse("bogus");
+    assert.equal(code, 2);
+    assert.match(text, /^forkbus: unknown command 'bogus'\nTry: forkbus --help/);
+    assert.match((await parse("ispnect")).text, /\(Did you mean inspect\?\)/);
+  });
+
+  it("has help for words of words, and an error for those that there are not", async () => {
+    const put = await parse("queue", "put", "--help");
+    assert.deepEqual(await parse("help", "queue", "put"), put);
+    assert.deepEqual(await parse("queue", "help", "put"), put);
+    const bogus = await parse("help", "bogus");
+    assert.equal(bogus.code, 2);
+    assert.match(bogus.text, /^forkbus: unknown command 'bogus'\n/);
+    assert.equal((await parse("help", "run", "bogus")).code, 2);
+  });
+
+  it("keeps --stdin and --no-stdin apart", async () => {
+    const { code, text } = await parse("run", "-i", "--no-stdin", "cat");
+    assert.equal(code, 125);
+    assert.match(text, /--stdin and --no-stdin exclude each other/);
+  });
+
   it("keeps its own codes away from those of workers in run and wait, wherever options stand", async () => {
     assert.equal((await parse("run")).code, 125);
     assert.equal((await parse("--address", "unix:/x", "wait", "--nonsense", "a")).code, 125);

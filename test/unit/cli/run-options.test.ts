@@ -81,7 +81,9 @@ describe("the worker that run asks for", () => {
     assert.throws(() => kept({ keepOutput: "1K" }), /^UsageError: --keep-output takes from 64KiB/);
   });
 
-  it("refuses what contradicts itself", () => {
+  it("refuses what contradicts itself, or says nothing", () => {
+    assert.throws(() => workerOptions([""], none, here), /nothing to run/);
+    assert.throws(() => workerOptions(["ls"], { ...none, name: "" }, here), UsageError);
     assert.throws(
       () => workerOptions(["ls"], { ...none, detach: true, rm: true }, here),
       UsageError,
