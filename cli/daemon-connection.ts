@@ -4,6 +4,7 @@ import { defaultAddress, parseAddress } from "../client/typescript/address.js";
 import { type Client } from "../client/typescript/client.js";
 import { connect } from "../client/typescript/connect.js";
 import { type TlsOptions } from "../client/typescript/connection.js";
+import { refuseForeignSocket } from "../client/typescript/socket-owner.js";
 import { type Invocation } from "./invocation.js";
 import { UsageError } from "./usage-error.js";
 
@@ -43,7 +44,11 @@ export function isLocal(address: string): boolean {
 
 /** Connects as the options say. The caller closes the client. */
 export async function connectToDaemon(command: Command, invocation: Invocation): Promise<Client> {
-  const { address } = chooseAddress(command, invocation);
+  const { address, source } = chooseAddress(command, invocation);
+  if (source === "default") {
+    const parsed = parseAddress(address);
+    if (parsed.kind === "unix") refuseForeignSocket(parsed.path, invocation.uid);
+  }
   return connect(address, { tls: await tlsOptions(connectionOptions(command)) });
 }
 

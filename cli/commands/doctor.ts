@@ -1,7 +1,7 @@
 import { access, constants, stat } from "node:fs/promises";
 import { Command } from "commander";
 import { parseAddress } from "../../client/typescript/address.js";
-import { ForkbusError } from "../../client/typescript/errors.js";
+import { ForkbusError, PermissionDeniedError } from "../../client/typescript/errors.js";
 import { CheckOutcome, type DiagnoseResponseCheck } from "../../proto/gen/forkbus/v1/admin.js";
 import { guarded, type OutputOptions, outputOption } from "../action.js";
 import { addConnectionOptions } from "../connection-options.js";
@@ -51,7 +51,9 @@ async function diagnose(
   } catch (error) {
     if (!(error instanceof ForkbusError)) throw error;
     const address = parseAddress(choice.address);
-    const socket = address.kind === "unix" ? await lookAt(address.path) : undefined;
+    // A socket that is not trusted was not tried, whatever it is.
+    const isTried = !(error instanceof PermissionDeniedError);
+    const socket = isTried && address.kind === "unix" ? await lookAt(address.path) : undefined;
     return [unreachableCheck(choice, error.message, socket)];
   }
 }
