@@ -110,8 +110,9 @@ _Noreturn void child_run(const struct start *start)
   /* At once: while we are stuck on a dead mount we must not hold the keeper's lock or socket. */
   if (pipe > 3 && syscall(SYS_close_range, 3, pipe - 1, 0) != 0) fail(pipe, STEP_SESSION);
   if (syscall(SYS_close_range, pipe + 1, ~0u, 0) != 0) fail(pipe, STEP_SESSION);
-  /* What was ignored where the keeper was started, as nohup does and a shell in the background, ends here. */
-  for (int number = 1; number <= SIGRTMAX; number++) signal(number, SIG_DFL);
+  /* What was ignored where the keeper was started ends here; the C library will not touch 32 and 33, the kernel will. */
+  static const uint64_t default_action[8]; /* the kernel's struct sigaction, and more */
+  for (int number = 1; number <= 64; number++) syscall(SYS_rt_sigaction, number, default_action, NULL, 8);
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
   if (setsid() < 0) fail(pipe, STEP_SESSION);
