@@ -101,7 +101,9 @@ describe("a reader that never reads", () => {
       assert.ok(grown < 192 * MIB, `grown by ${Math.round(grown / MIB)} MiB`);
       for (let rounds = 0; rounds < 3; rounds++) await checkStillWorks(daemon, first);
       const later = residentBytes(daemon.pid) - stuck;
-      assert.ok(later < 16 * MIB, `grows on by ${Math.round(later / MIB)} MiB`);
+      // Garbage of the rounds themselves, which V8 collects when it likes; a reader that were served on
+      // would add hundreds.
+      assert.ok(later < 64 * MIB, `grows on by ${Math.round(later / MIB)} MiB`);
       const { process: ended } = await daemon.processes.getProcess({ name });
       assert.equal(
         ended?.status?.stdout?.end?.offset,
