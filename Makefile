@@ -13,7 +13,7 @@ typescript_files := $(shell find server client/typescript cli test bench example
 
 .PHONY: help
 help: ## Show this text
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 node_modules/.stamp: package.json package-lock.json .npmrc
 	$(CLEAN_NPM) ci
@@ -69,9 +69,13 @@ format: node_modules/.stamp ## Format all sources
 coverage: build ## Show which lines the unit tests reach
 	$(NPM) run --silent coverage
 
+# Options go into ARGS: make bench-start ARGS=--json
 .PHONY: bench
-bench: build ## Measure how long it takes to start a worker, against child_process.spawn
-	@node dist/bench/start.js
+bench: bench-start ## Run all benchmarks against their rivals (bench/README.md)
+
+.PHONY: bench-start
+bench-start: build ## Measure how long it takes to start a program
+	@node dist/bench/start.js $(ARGS)
 
 .PHONY: soak
 soak: build ## Run the long forms of the tests (about half an hour)

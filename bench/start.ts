@@ -1,107 +1,137 @@
-// How long it takes from "start a program" to "it has ended, with status 0": forkbus against child_process.spawn.
-// Rivals take turns within each round, so that whatever else the machine does hits both alike.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type Client, connect } from "forkbus";
+// How long it takes from "start /bin/true" to "it has ended, with status 0", one after the other and 16 in flight.
+import type { Contender, Role } from "./harness/contender.js";
+import { Driver } from "./harness/driver.js";
+import { nodeProgram, profiled } from "./harness/node-program.js";
+import { OwnDaemon } from "./harness/own-daemon.js";
+import { pythonScript } from "./harness/python.js";
+import { findRow, ratiosOf, type Row } from "./harness/report.js";
+import { type Judgement, type Plan, runBenchmark, type Setting } from "./harness/run-benchmark.js";
+import { startsAnswer } from "./start/driver.js";
 
-const ROUNDS = Number(process.env["FORKBUS_BENCH_ROUNDS"] ?? 300);
-const WARM_UP_ROUNDS = 30;
-const PROGRAM = ["/bin/true"];
+const ours = "forkbus";
+const oursNull = "forkbus, output to null";
+const childProcess = "child_process.spawn";
+const pythonSpawn = "multiprocessing spawn";
+const popen = "subprocess.Popen";
+const posixSpawn = "os.posix_spawn and wait";
 
-interface Rival {
+const oneByOne = "one after the other";
+const inFlight = "16 in flight";
+
+interface Program {
+  readonly role: Role;
   readonly name: string;
   readonly version: string;
-  readonly run: () => Promise<void>;
-}
-
-interface Row {
-  readonly name: string;
-  readonly version: string;
+  readonly commandLine: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** What is run by hand, where the command line does not say it. */
   readonly command: string;
-  readonly n: number;
-  readonly p50_ms: number;
-  readonly p99_ms: number;
-  readonly samples: readonly number[];
+  /** Slow ones do less in each round. */
+  readonly isSlow?: boolean;
 }
 
-async function viaChildProcess(): Promise<void> {
-  const [code] = (await once(spawn("/bin/true", { stdio: "ignore" }), "exit")) as [number];
-  if (code !== 0) throw new Error(`child_process: exit code ${code}`);
-}
-
-async function viaForkbus(bus: Client): Promise<void> {
-  const worker = await bus.process({ argv: PROGRAM }).start();
-  await worker.join();
-  if (worker.exitCode !== 0) throw new Error(`forkbus: exit code ${String(worker.exitCode)}`);
-}
-
-async function measure(rivals: readonly Rival[]): Promise<readonly Row[]> {
-  const samples = new Map<string, number[]>(rivals.map(({ name }) => [name, []]));
-  for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
-    for (const { name, run } of rivals) {
-      const began = performance.now();
-      await run();
-      if (round >= 0) samples.get(name)?.push(performance.now() - began);
-    }
-  }
-  return rivals.map(({ name, version }) => row(name, version, samples.get(name) ?? []));
-}
-
-function row(name: string, version: string, samples: readonly number[]): Row {
-  const sorted = [...samples].sort((a, b) => a - b);
-  const at = (share: number): number => sorted[Math.floor(sorted.length * share)] ?? NaN;
-  const command = PROGRAM.join(" ");
-  return { name, version, command, n: sorted.length, p50_ms: at(0.5), p99_ms: at(0.99), samples };
-}
-
-const directory = mkdtempSync(join(tmpdir(), "forkbus-bench-"));
-const address = `unix:${join(directory, "run/forkbus.sock")}`;
-const daemon = spawn(
-  process.execPath,
-  [
-    join(import.meta.dirname, "../cli/main.js"),
-    ...["serve", "--state-dir", join(directory, "state"), "--listen", address],
-    ...["--retained-processes", "100", "--log-level", "error"],
-  ],
-  { stdio: ["ignore", "inherit", "inherit"] },
-);
-try {
-  while (daemon.exitCode === null && !(await isListening())) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  await using bus = await connect(address);
-  const { version } = await bus.admin.getServerInfo({});
-  const rows = await measure([
-    { name: "child_process.spawn", version: process.version, run: viaChildProcess },
-    { name: "forkbus", version, run: () => viaForkbus(bus) },
-  ]);
-  for (const { name, p50_ms, p99_ms, n } of rows) {
-    console.log(
-      `${name.padEnd(22)} p50 ${p50_ms.toFixed(2)} ms   p99 ${p99_ms.toFixed(2)} ms   n ${n}`,
+async function prepare(setting: Setting): Promise<Plan> {
+  const { python, quick, profile, resources } = setting;
+  // Records are removed while it is measured, as in a daemon that has run for long.
+  const daemon = resources.use(await OwnDaemon.start(["--retained-processes", "100"], profile));
+  const forkbus = {
+    role: "forkbus",
+    version: daemon.version,
+    env: { FORKBUS_ADDRESS: daemon.address },
+  } as const;
+  const start = 'process({ argv: ["/bin/true"]';
+  const programs: Program[] = [
+    {
+      ...forkbus,
+      name: ours,
+      commandLine: profiled("bench/start/forkbus.js", profile),
+      command: `${daemon.command}; ${start} }).start(), join()`,
+    },
+    {
+      ...forkbus,
+      name: oursNull,
+      commandLine: [...profiled("bench/start/forkbus.js", profile), "null"],
+      command: `${daemon.command}; ${start}, stdout: "null", stderr: "null" }).start(), join()`,
+    },
+    {
+      role: "rival",
+      name: childProcess,
+      version: process.version,
+      commandLine: nodeProgram("bench/start/child-process.js"),
+      command: 'spawn("/bin/true", { stdio: "ignore" }), exit',
+    },
+  ];
+  if (python !== undefined) {
+    const script = pythonScript("start/python_starts.py");
+    const via = (way: string): readonly string[] => [python.program, script, way];
+    const { version } = python;
+    programs.push(
+      {
+        ...{ role: "rival", name: pythonSpawn, version, commandLine: via("spawn") },
+        command: 'get_context("spawn").Process(target=nothing).start(), join()',
+        isSlow: true,
+      },
+      {
+        ...{ role: "rival", name: popen, version, commandLine: via("Popen") },
+        command: 'Popen(["/bin/true"], stdin, stdout, stderr=DEVNULL).wait()',
+      },
+      {
+        ...{ role: "floor", name: posixSpawn, version, commandLine: via("posix_spawn") },
+        command: 'os.posix_spawn("/bin/true", ["/bin/true"], {}), os.wait()',
+      },
     );
   }
-  const [rival, ours] = rows;
-  const ratios = { spawn_vs_child_process: (ours?.p50_ms ?? NaN) / (rival?.p50_ms ?? NaN) };
-  console.log(`forkbus / child_process.spawn: ${ratios.spawn_vs_child_process.toFixed(2)}`);
-  mkdirSync("bench/out", { recursive: true });
-  writeFileSync("bench/out/start.json", `${JSON.stringify({ rows, ratios }, null, 2)}\n`);
-} finally {
-  if (daemon.exitCode === null) {
-    const ended = once(daemon, "exit");
-    daemon.kill("SIGTERM");
-    await ended;
-  }
-  rmSync(directory, { recursive: true, force: true });
+  return {
+    contenders: programs.flatMap((program) => contendersOf(program, setting)),
+    rounds: quick ? { warmUp: 1, measured: 2 } : { warmUp: 3, measured: 40 },
+    leftOut: python === undefined ? ["Python's ways: there is no python3"] : [],
+  };
 }
 
-async function isListening(): Promise<boolean> {
-  try {
-    await using _bus = await connect(address);
-    return true;
-  } catch {
-    return false;
-  }
+/** One for each group, with one process that does both. */
+function contendersOf(program: Program, { quick, resources }: Setting): readonly Contender[] {
+  const { role, name, version, command, commandLine, env, isSlow = false } = program;
+  const driver = resources.use(new Driver(commandLine, env));
+  const sequential = { count: isSlow ? 3 : 10, inFlight: 1 };
+  const parallel = { count: isSlow || quick ? 16 : 160, inFlight: 16 };
+  const title = { role, name, version, command };
+  return [
+    {
+      ...{ ...title, group: oneByOne, unit: "ms" },
+      run: async () => (await driver.ask(sequential, startsAnswer)).samples_ms,
+    },
+    {
+      ...{ ...title, group: inFlight, unit: "per_s" },
+      run: async () => {
+        const { elapsed_ms } = await driver.ask(parallel, startsAnswer);
+        return [parallel.count / (elapsed_ms / 1000)];
+      },
+    },
+  ];
 }
+
+function judge(rows: readonly Row[]): Judgement {
+  const one = (name: string): Row | undefined => findRow(rows, oneByOne, name);
+  const many = (name: string): Row | undefined => findRow(rows, inFlight, name);
+  return {
+    ratios: ratiosOf({
+      spawn_vs_child_process: [one(ours), one(childProcess)],
+      spawn_vs_multiprocessing_spawn: [one(ours), one(pythonSpawn)],
+      spawn_vs_popen: [one(ours), one(popen)],
+      spawn_vs_floor: [one(ours), one(posixSpawn)],
+      spawn_null_output_vs_child_process: [one(oursNull), one(childProcess)],
+      per_s_vs_child_process: [many(ours), many(childProcess)],
+      per_s_vs_multiprocessing_spawn: [many(ours), many(pythonSpawn)],
+      per_s_vs_popen: [many(ours), many(popen)],
+      per_s_vs_floor: [many(ours), many(posixSpawn)],
+    }),
+    targets: [],
+  };
+}
+
+await runBenchmark({
+  name: "start",
+  description: "From the start of /bin/true to its status, against Node and Python.",
+  prepare,
+  judge,
+});

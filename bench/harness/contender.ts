@@ -1,0 +1,25 @@
+/**
+ * `forkbus` is what is measured, a `rival` does the same job, and a `floor` is the least that any program needs for it
+ * on this machine: nobody can be better.
+ */
+export type Role = "forkbus" | "rival" | "floor";
+
+/** What one sample is: how long one thing took, or how many were done in a second. */
+export type Unit = "ms" | "per_s";
+
+/** What a contender is called in tables and JSON. */
+export interface Title {
+  readonly role: Role;
+  /** What is compared: contenders of one group do the same work. */
+  readonly group: string;
+  readonly name: string;
+  readonly version: string;
+  /** The program that does the work, for somebody who wants to do it by hand. */
+  readonly command: string;
+  readonly unit: Unit;
+}
+
+export interface Contender extends Title {
+  /** Does one round of the work and returns its samples. Throws when the work was not done right. */
+  readonly run: () => Promise<readonly number[]>;
+}

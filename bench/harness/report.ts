@@ -1,0 +1,83 @@
+import type { Contender, Title, Unit } from "./contender.js";
+import type { Machine } from "./machine.js";
+import { median, percentile } from "./statistics.js";
+
+/** What one contender did. Null is what its kind of sample does not say. */
+export interface Row extends Omit<Title, "unit"> {
+  readonly p50_ms: number | null;
+  readonly p99_ms: number | null;
+  /** The median of the rounds. */
+  readonly per_s: number | null;
+  readonly n: number;
+  readonly samples_unit: Unit;
+  readonly samples: readonly number[];
+}
+
+/** Something that DESIGN promises, and whether this run kept it. */
+export interface Target {
+  readonly what: string;
+  /** Where the value is in this report. */
+  readonly field: string;
+  readonly value: number;
+  readonly goal: { readonly atLeast: number } | { readonly atMost: number };
+  readonly met: boolean;
+}
+
+export interface Report {
+  readonly name: string;
+  readonly rows: readonly Row[];
+  readonly floors: readonly Row[];
+  readonly ratios: Readonly<Record<string, number>>;
+  readonly targets: readonly Target[];
+  /** One line for each contender that this machine cannot run. */
+  readonly left_out: readonly string[];
+  readonly quick: boolean;
+  readonly rounds: { readonly warm_up: number; readonly measured: number };
+  readonly machine: Machine;
+  readonly date: string;
+  readonly commit: string | null;
+}
+
+export function rowOf(title: Title, samples: readonly number[]): Row {
+  const { role, group, name, version, command, unit } = title;
+  const isTime = unit === "ms";
+  return {
+    ...{ role, group, name, version, command },
+    p50_ms: isTime ? median(samples) : null,
+    p99_ms: isTime ? percentile(samples, 99) : null,
+    per_s: isTime ? null : median(samples),
+    n: samples.length,
+    samples_unit: unit,
+    samples: [...samples],
+  };
+}
+
+export function rowsOf(samples: ReadonlyMap<Contender, readonly number[]>): readonly Row[] {
+  return [...samples].map(([contender, taken]) => rowOf(contender, taken));
+}
+
+/** What a row is compared by: its median time, or its median rate. */
+export function middleOf(row: Row): number {
+  return row.p50_ms ?? row.per_s ?? NaN;
+}
+
+/** The row of that name in that group; undefined when it was left out. */
+export function findRow(rows: readonly Row[], group: string, name: string): Row | undefined {
+  return rows.find((row) => row.group === group && row.name === name);
+}
+
+/** One middle value over the other, for those of the pairs that were both measured. */
+export function ratiosOf(
+  pairs: Readonly<Record<string, readonly [Row | undefined, Row | undefined]>>,
+): Record<string, number> {
+  const ratios: Record<string, number> = {};
+  for (const [key, [row, by]] of Object.entries(pairs)) {
+    if (row !== undefined && by !== undefined) ratios[key] = middleOf(row) / middleOf(by);
+  }
+  return ratios;
+}
+
+export function target(what: string, field: string, value: number, goal: Target["goal"]): Target {
+  const met = "atLeast" in goal ? value >= goal.atLeast : value <= goal.atMost;
+  return { what, field, value, goal, met };
+}

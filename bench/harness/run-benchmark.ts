@@ -1,0 +1,79 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CleanupStack } from "../../server/core/cleanup-stack.js";
+import { packageRoot } from "../../server/kernel/package-root.js";
+import type { Contender } from "./contender.js";
+import { readCommit, readMachine } from "./machine.js";
+import { type BenchmarkOptions, readOptions } from "./options.js";
+import { findPython, type Python } from "./python.js";
+import { type Report, type Row, rowsOf, type Target } from "./report.js";
+import { reportText } from "./report-text.js";
+import { interleave, type Rounds } from "./rounds.js";
+
+export interface Setting extends BenchmarkOptions {
+  readonly python: Python | undefined;
+  /** Owns what the contenders need; released when all is measured. */
+  readonly resources: CleanupStack;
+}
+
+export interface Plan {
+  readonly contenders: readonly Contender[];
+  readonly rounds: Rounds;
+  /** One line for each contender that cannot run here. */
+  readonly leftOut: readonly string[];
+}
+
+export interface Judgement {
+  readonly ratios: Readonly<Record<string, number>>;
+  readonly targets: readonly Target[];
+}
+
+export interface Benchmark {
+  /** Of its files and targets. */
+  readonly name: string;
+  readonly description: string;
+  readonly prepare: (setting: Setting) => Promise<Plan>;
+  /** Rows are in the order of the contenders; those left out are missing. */
+  readonly judge: (rows: readonly Row[]) => Judgement;
+}
+
+/**
+ * A whole run: reads the command line, lets the contenders take turns, writes `bench/out/NAME.json`, prints. Numbers
+ * never make it fail; wrong work does.
+ */
+export async function runBenchmark(benchmark: Benchmark): Promise<void> {
+  const options = readOptions(benchmark.name, benchmark.description);
+  const report = await measure(benchmark, options);
+  const json = `${JSON.stringify(report, null, 2)}\n`;
+  const directory = join(packageRoot, "bench/out");
+  await mkdir(directory, { recursive: true });
+  await writeFile(join(directory, `${benchmark.name}.json`), json);
+  process.stdout.write(options.json ? json : reportText(report));
+}
+
+async function measure(benchmark: Benchmark, options: BenchmarkOptions): Promise<Report> {
+  const python = findPython();
+  const machine = readMachine(python);
+  const date = new Date().toISOString();
+  await using resources = new CleanupStack();
+  const plan = await benchmark.prepare({ ...options, python, resources });
+  const samples = await interleave(plan.contenders, plan.rounds, showProgress);
+  const rows = rowsOf(samples);
+  return {
+    name: benchmark.name,
+    rows: rows.filter(({ role }) => role !== "floor"),
+    floors: rows.filter(({ role }) => role === "floor"),
+    ...benchmark.judge(rows),
+    left_out: plan.leftOut,
+    quick: options.quick,
+    rounds: { warm_up: plan.rounds.warmUp, measured: plan.rounds.measured },
+    machine,
+    date,
+    commit: readCommit(),
+  };
+}
+
+function showProgress(done: number, all: number): void {
+  if (!process.stderr.isTTY) return;
+  process.stderr.write(`\rround ${done} of ${all}${done === all ? "\n" : ""}`);
+}
