@@ -9,7 +9,7 @@ CLEAN_NPM := $(NPM) --no-audit --no-fund --loglevel=error
 proto_files := $(wildcard proto/forkbus/v1/*.proto)
 keeper_files := $(wildcard server/native/keeper/*.c server/native/keeper/*.h) server/native/keeper/Makefile
 addon_files := $(wildcard server/native/addon/*.c server/native/addon/*.h) server/native/addon/Makefile
-typescript_files := $(shell find server client/typescript cli test bench examples -name '*.ts' 2>/dev/null)
+typescript_files := $(shell find packaging server client/typescript cli test bench examples -name '*.ts' 2>/dev/null)
 
 .PHONY: help
 help: ## Show this text
@@ -26,7 +26,7 @@ proto/gen/.stamp: $(proto_files) buf.gen.yaml node_modules/.stamp
 dist/native/forkbus-keeper: $(keeper_files)
 	$(MAKE) --silent -C server/native/keeper all
 
-dist/native/forkbus.node: $(addon_files) node_modules/.stamp
+dist/native/forkbus.node: $(addon_files) | node_modules/.stamp
 	$(MAKE) --silent -C server/native/addon all
 
 dist/.stamp: proto/gen/.stamp tsconfig.json $(typescript_files)
@@ -34,8 +34,18 @@ dist/.stamp: proto/gen/.stamp tsconfig.json $(typescript_files)
 	@chmod +x dist/cli/main.js
 	@touch $@
 
+# What the package brings besides what is compiled: all that `npm pack` needs is there after a build.
+dist/.package-stamp: dist/.stamp dist/native/forkbus-keeper dist/native/forkbus.node package-lock.json licenses/*
+	@node dist/packaging/prepare.js
+	@touch $@
+
 .PHONY: build
-build: dist/.stamp dist/native/forkbus-keeper dist/native/forkbus.node ## Build the daemon, the keeper, the client and the CLI
+build: dist/.package-stamp ## Build the daemon, the keeper, the client and the CLI
+
+.PHONY: package
+package: build ## Make dist/package/forkbus-VERSION.tgz, for npm install
+	@mkdir -p dist/package
+	@cd dist/package && rm -f forkbus-*.tgz && $(NPM) pack --silent ../..
 
 .PHONY: demo
 demo: build ## Show forkbus at its main job, on real processes
@@ -83,4 +93,4 @@ soak: build ## Run the long forms of the tests (about half an hour)
 
 .PHONY: clean
 clean: ## Remove everything that was made
-	rm -rf dist proto/gen coverage node_modules
+	rm -rf dist proto/gen coverage node_modules THIRD_PARTY.md

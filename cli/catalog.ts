@@ -99,6 +99,14 @@ const entries: readonly Entry[] = [
     group: daemon,
     load: async () => (await import("./commands/doctor.js")).doctorCommand,
   },
+  {
+    name: "build-native",
+    arguments: "[options]",
+    summary:
+      "build keeper and addon from their C sources, for a host that the package brings none for",
+    group: daemon,
+    load: async () => (await import("./commands/build-native.js")).buildNativeCommand,
+  },
 ];
 
 export const commandNames: readonly string[] = entries.map((entry) => entry.name);

@@ -1,35 +1,10 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
 import process from "node:process";
 import { CommanderError } from "commander";
+import { installation } from "./installation.js";
 import { type Invocation } from "./invocation.js";
 import { buildProgram, codeOfCommanderError } from "./program.js";
 import { Screen } from "./screen.js";
-
-/** In the package this file is dist/cli/main.js; from the sources it is cli/main.ts. */
-function readVersion(): string {
-  for (const path of ["../../package.json", "../package.json"]) {
-    const url = new URL(path, import.meta.url);
-    try {
-      const manifest: unknown = JSON.parse(readFileSync(url, "utf8"));
-      if (isManifest(manifest) && manifest.name === "forkbus") return manifest.version;
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
-    }
-  }
-  throw new Error("The package.json of forkbus is missing");
-}
-
-function isManifest(value: unknown): value is { readonly name: string; readonly version: string } {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "name" in value &&
-    typeof value.name === "string" &&
-    "version" in value &&
-    typeof value.version === "string"
-  );
-}
 
 async function main(argv: readonly string[]): Promise<number> {
   const { stdout, stderr, env } = process;
@@ -46,7 +21,7 @@ async function main(argv: readonly string[]): Promise<number> {
     ),
     stdin: { stream: () => process.stdin, isTerminal: process.stdin.isTTY },
     workingDir: () => process.cwd(),
-    version: readVersion(),
+    version: installation().version,
     finish: (given) => {
       code = given;
     },

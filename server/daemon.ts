@@ -23,7 +23,7 @@ import { KeeperClient } from "./kernel/keeper/keeper-client.js";
 import { KeeperLink } from "./kernel/keeper/keeper-link.js";
 import { type KeeperProgram } from "./kernel/keeper/keeper-program.js";
 import { OutputDirectory } from "./kernel/output-files.js";
-import { packageRoot } from "./kernel/package-root.js";
+import { nativeFile } from "./kernel/native-files.js";
 import { storeId } from "./kernel/store-id.js";
 import { systemClock } from "./kernel/system-clock.js";
 import { usableCpus } from "./kernel/usable-cpus.js";
@@ -224,7 +224,7 @@ function keeperProgram({ stateDir, keeper }: Config): KeeperProgram {
     );
   }
   return {
-    path: keeper.path ?? join(packageRoot, "dist/native/forkbus-keeper"),
+    path: keeper.path ?? nativeFile("forkbus-keeper"),
     version: keeper.path === null ? buildInfo().version : null,
     socketPath,
     directory: join(stateDir, "workers"),

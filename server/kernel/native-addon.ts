@@ -1,6 +1,5 @@
 import { createRequire } from "node:module";
-import { join } from "node:path";
-import { packageRoot } from "./package-root.js";
+import { nativeFile } from "./native-files.js";
 
 /** The kernel calls of server/native/addon. They throw Errors with `code`, as Node's own do. */
 export interface NativeAddon {
@@ -12,9 +11,9 @@ export interface NativeAddon {
 
 let loaded: NativeAddon | undefined;
 
-/** Loads the addon at its first use. Throws one sentence that says what to do when it was not built. */
+/** Loads the addon at its first use. Throws one sentence that says what to do when it cannot be loaded. */
 export function nativeAddon(): NativeAddon {
-  loaded ??= load(join(packageRoot, "dist", "native", "forkbus.node"));
+  loaded ??= load(nativeFile("forkbus.node"));
   return loaded;
 }
 
@@ -23,9 +22,15 @@ function load(path: string): NativeAddon {
   try {
     addon = createRequire(import.meta.url)(path);
   } catch (error) {
-    throw new Error(`The native addon ${path} cannot be loaded: run make build`, { cause: error });
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `The native addon cannot be loaded (${reason}): run forkbus build-native, which builds it for this host`,
+      { cause: error },
+    );
   }
-  if (!isNativeAddon(addon)) throw new Error(`${path} is of another version: run make build`);
+  if (!isNativeAddon(addon)) {
+    throw new Error(`${path} is of another version: run forkbus build-native`);
+  }
   return addon;
 }
 

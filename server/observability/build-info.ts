@@ -1,6 +1,4 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { packageRoot } from "../kernel/package-root.js";
+import { createRequire } from "node:module";
 
 export interface BuildInfo {
   /** Of package.json. */
@@ -8,12 +6,11 @@ export interface BuildInfo {
 }
 
 export function buildInfo(): BuildInfo {
-  const path = join(packageRoot, "package.json");
-  const parsed: unknown = JSON.parse(readFileSync(path, "utf8"));
-  if (typeof parsed !== "object" || parsed === null || !("version" in parsed)) {
-    throw new Error(`No version in ${path}`);
+  const manifest: unknown = createRequire(import.meta.url)("forkbus/package.json");
+  if (typeof manifest !== "object" || manifest === null || !("version" in manifest)) {
+    throw new Error("No version in the package.json of forkbus");
   }
-  const { version } = parsed;
-  if (typeof version !== "string") throw new Error(`The version in ${path} is no text`);
+  const { version } = manifest;
+  if (typeof version !== "string") throw new Error("The version in package.json is no text");
   return { version };
 }
