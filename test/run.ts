@@ -8,7 +8,7 @@ import { packageRoot } from "../server/kernel/package-root.js";
  * Runs the test suites one after the other, or those that are named on the command line, and ends
  * with one line of counts. A suite that ends without its counts, as in a crash, counts as a failure.
  */
-const SUITES = ["unit", "native", "integration"];
+const SUITES = ["unit", "native", "integration", "package"];
 
 interface Counts {
   readonly passes: number;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chown, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CallOptions, type Channel, createChannel, createClient } from "nice-grpc";
@@ -30,7 +30,13 @@ export interface HarnessOptions {
   readonly stateDir?: string;
   /** Runs the daemon through another program, such as `prlimit`. */
   readonly wrapper?: readonly string[];
+  /** Instead of the daemon that was built here, such as an installed `forkbus serve`. */
+  readonly program?: readonly string[];
+  /** The user and group that it runs as, who then own its directory. */
+  readonly runAs?: number;
 }
+
+const builtDaemon = [process.execPath, join(packageRoot, "dist/server/main.js")];
 
 type CreateRequest = Parameters<ProcessServiceClient["createProcess"]>[0];
 type NewProcess = NonNullable<CreateRequest["process"]>;
@@ -66,6 +72,7 @@ export class DaemonHarness implements AsyncDisposable {
     const directory = await mkdtemp(join(tmpdir(), "forkbus-test-"));
     const harness = new DaemonHarness(directory, options);
     try {
+      if (options.runAs !== undefined) await chown(directory, options.runAs, options.runAs);
       await harness.startDaemon();
       return harness;
     } catch (error) {
@@ -110,11 +117,10 @@ export class DaemonHarness implements AsyncDisposable {
 
   /** Starts it, or starts it again. Resolves when it serves; rejects with its log when it ends instead. */
   async startDaemon(extraArgs: readonly string[] = []): Promise<void> {
-    const wrapper = this.#options.wrapper ?? [];
+    const { wrapper = [], program = builtDaemon, runAs } = this.#options;
     const commandLine = [
       ...wrapper,
-      process.execPath,
-      join(packageRoot, "dist/server/main.js"),
+      ...program,
       ...["--state-dir", this.stateDir, "--listen", this.address, "--log-format", "json"],
       ...(this.#options.args ?? []),
       ...extraArgs,
@@ -123,6 +129,7 @@ export class DaemonHarness implements AsyncDisposable {
     const daemon = spawn(commandLine[0] ?? "", commandLine.slice(1), {
       stdio: ["ignore", log, log],
       env: { ...process.env, ...this.#options.env },
+      ...(runAs === undefined ? {} : { uid: runAs, gid: runAs }),
     });
     closeSync(log);
     this.#daemon = daemon;
@@ -181,7 +188,8 @@ export class DaemonHarness implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#end("SIGKILL");
+    // `forkbus serve` passes on what it can catch.
+    await this.#end(this.#options.program === undefined ? "SIGKILL" : "SIGTERM");
     const keeper = this.keeperPid;
     if (keeper !== undefined && isKeeper(keeper)) {
       await eventually(
