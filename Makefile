@@ -81,11 +81,19 @@ coverage: build ## Show which lines the unit tests reach
 
 # Options go into ARGS: make bench-start ARGS=--json
 .PHONY: bench
-bench: bench-start ## Run all benchmarks against their rivals (bench/README.md)
+bench: bench-start bench-queue bench-interference ## Run all benchmarks against their rivals (bench/README.md)
 
 .PHONY: bench-start
 bench-start: build ## Measure how long it takes to start a program
 	@node dist/bench/start.js $(ARGS)
+
+.PHONY: bench-queue
+bench-queue: build ## Measure how fast items go through a queue
+	@node dist/bench/queue.js $(ARGS)
+
+.PHONY: bench-interference
+bench-interference: build ## Measure what a busy queue does to the start of workers
+	@node dist/bench/interference.js $(ARGS)
 
 .PHONY: soak
 soak: build ## Run the long forms of the tests (about half an hour)

@@ -11,7 +11,7 @@ export interface Machine {
   readonly kernel: string;
   readonly node: string;
   readonly python: string | null;
-  /** Processes that wanted a CPU in the last minute before the run: above 0, the machine is shared. */
+  /** Processes that wanted a CPU in the minute before the run: above 0, others use the machine. */
   readonly load_before: number;
 }
 
@@ -33,7 +33,7 @@ export function readMachine(python: Python | undefined): Machine {
 export function readCommit(): string | null {
   const commit = git("rev-parse", "HEAD");
   if (commit === null) return null;
-  return git("status", "--porcelain", "--untracked-files=no") === "" ? commit : `${commit}+changes`;
+  return git("status", "--porcelain") === "" ? commit : `${commit}+changes`;
 }
 
 function git(...args: readonly string[]): string | null {

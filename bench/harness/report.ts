@@ -77,7 +77,14 @@ export function ratiosOf(
   return ratios;
 }
 
-export function target(what: string, field: string, value: number, goal: Target["goal"]): Target {
+/** One target, or none when what it is about was left out. */
+export function target(
+  what: string,
+  field: string,
+  value: number | null | undefined,
+  goal: Target["goal"],
+): readonly Target[] {
+  if (value === null || value === undefined) return [];
   const met = "atLeast" in goal ? value >= goal.atLeast : value <= goal.atMost;
-  return { what, field, value, goal, met };
+  return [{ what, field, value, goal, met }];
 }

@@ -57,7 +57,10 @@ async function measure(benchmark: Benchmark, options: BenchmarkOptions): Promise
   const date = new Date().toISOString();
   await using resources = new CleanupStack();
   const plan = await benchmark.prepare({ ...options, python, resources });
-  const samples = await interleave(plan.contenders, plan.rounds, showProgress);
+  const samples = await Promise.race([
+    interleave(plan.contenders, plan.rounds, showProgress),
+    interruption(),
+  ]);
   const rows = rowsOf(samples);
   return {
     name: benchmark.name,
@@ -71,6 +74,17 @@ async function measure(benchmark: Benchmark, options: BenchmarkOptions): Promise
     date,
     commit: readCommit(),
   };
+}
+
+/** Fails when we are told to end, so that daemons and drivers end with us. */
+function interruption(): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      process.once(signal, () => {
+        reject(new Error(`Ended by ${signal}`));
+      });
+    }
+  });
 }
 
 function showProgress(done: number, all: number): void {

@@ -56,7 +56,7 @@ describe("ratios", () => {
 describe("a target", () => {
   it("is met at its goal and on the good side of it", () => {
     const met = (value: number, goal: Parameters<typeof target>[3]): boolean =>
-      target("what", "field", value, goal).met;
+      target("what", "field", value, goal).some((each) => each.met);
     assert.deepEqual(
       [4.9, 5, 5.1].map((value) => met(value, { atLeast: 5 })),
       [false, true, true],
@@ -67,9 +67,16 @@ describe("a target", () => {
     );
   });
 
-  it("without a value is missed", () => {
-    assert.ok(!target("what", "field", NaN, { atLeast: 5 }).met);
-    assert.ok(!target("what", "field", NaN, { atMost: 5 }).met);
+  it("is left out when there is nothing to measure it by", () => {
+    assert.deepEqual(target("what", "field", undefined, { atLeast: 5 }), []);
+    assert.deepEqual(target("what", "field", null, { atLeast: 5 }), []);
+  });
+
+  it("is missed by what is not a number", () => {
+    assert.deepEqual(
+      target("what", "field", NaN, { atLeast: 5 }).map((each) => each.met),
+      [false],
+    );
   });
 });
 
@@ -79,7 +86,7 @@ describe("a report", () => {
     rows: [rowOf(times, [3, 1, 2]), rowOf(rates, [1_234_567])],
     floors: [rowOf({ ...times, role: "floor", name: "least" }, [0.5])],
     ratios: { ours_vs_theirs: 0.25 },
-    targets: [target("a rate", "rows", 999, { atLeast: 1_000_000 })],
+    targets: [...target("a rate", "rows", 999, { atLeast: 1_000_000 })],
     left_out: ["Python: there is no python3"],
     quick: true,
     rounds: { warm_up: 1, measured: 3 },

@@ -1,0 +1,36 @@
+// Gets items from a queue of the daemon at $FORKBUS_ADDRESS until it is shut down and drained.
+import { connect, type Queue, QueueShutDown } from "forkbus";
+import { answerCommands } from "../harness/answer-commands.js";
+import { type ConsumerAnswer, consumeCommand } from "./exchange.js";
+import { Tally } from "./tally.js";
+import { chunkItems, type GetWay } from "./ways.js";
+
+async function consume(
+  queue: Queue<Uint8Array>,
+  tally: Tally,
+  { way, size }: { readonly way: GetWay; readonly size: number },
+): Promise<void> {
+  switch (way) {
+    case "for await":
+      for await (const item of queue) tally.add(item);
+      return;
+    case "getMany":
+      for (;;) for (const item of await queue.getMany(chunkItems(size))) tally.add(item);
+    case "get":
+      for (;;) tally.add(await queue.get());
+  }
+}
+
+await using bus = await connect();
+await answerCommands(async (asked): Promise<ConsumerAnswer> => {
+  const { queue: name, way, size, total } = consumeCommand.parse(asked);
+  const queue = await bus.openQueue(name);
+  const tally = new Tally(size, total);
+  try {
+    await consume(queue, tally, { way, size });
+  } catch (error) {
+    if (!(error instanceof QueueShutDown)) throw error;
+  }
+  queue.close();
+  return tally.finish();
+});

@@ -1,0 +1,52 @@
+import type { Contender } from "../harness/contender.js";
+import { profiled } from "../harness/node-program.js";
+import { OwnDaemon } from "../harness/own-daemon.js";
+import type { Setting } from "../harness/run-benchmark.js";
+import type { Load } from "./exchange.js";
+import { type ItemCounts, loadsOf, mostPairs } from "./loads.js";
+import { NodePairs } from "./node-pairs.js";
+import type { GetWay, PutWay } from "./ways.js";
+
+interface Ways {
+  readonly put: PutWay;
+  readonly get: GetWay;
+  readonly counts: ItemCounts;
+}
+
+/** What the target is about: items in, items out, as a program would write it. */
+export const itemByItem = "forkbus, putMany, for await";
+export const manyAtOnce = "forkbus, putMany, getMany";
+export const oneAtATime = "forkbus, put, get, each awaited";
+
+const ways: Readonly<Record<string, Ways>> = {
+  [itemByItem]: { put: "putMany", get: "for await", counts: { "100 B": 40_000, "10 KB": 10_000 } },
+  [manyAtOnce]: { put: "putMany", get: "getMany", counts: { "100 B": 200_000, "10 KB": 10_000 } },
+  [oneAtATime]: { put: "put", get: "get", counts: { "100 B": 1000, "10 KB": 1000 } },
+};
+
+/** A queue of a daemon with its defaults, on a Unix socket, and TypeScript clients at both ends. */
+export async function forkbusContenders(setting: Setting): Promise<readonly Contender[]> {
+  const { quick, profile, resources } = setting;
+  const daemon = resources.use(await OwnDaemon.start([], profile));
+  const pairs = new NodePairs(resources, {
+    producer: profiled("bench/queue/forkbus-producer.js", profile),
+    consumer: profiled("bench/queue/forkbus-consumer.js", profile),
+    env: { FORKBUS_ADDRESS: daemon.address },
+    pairs: mostPairs,
+  });
+  const run = async (load: Load, { put, get }: Ways): Promise<number> => {
+    await using queue = await daemon.client.queue();
+    return await pairs.run(load, {
+      produce: { queue: queue.name, way: put },
+      consume: { queue: queue.name, way: get },
+      finish: () => queue.shutdown(),
+    });
+  };
+  return Object.entries(ways).flatMap(([name, way]) =>
+    loadsOf(way.counts, quick).map((load) => ({
+      ...{ role: "forkbus", group: load.group, name, version: daemon.version, unit: "per_s" },
+      command: `${daemon.command}; bus.queue(); ${way.put}; ${way.get}; ${load.itemsEach} items from each producer`,
+      run: async () => [await run(load, way)],
+    })),
+  );
+}
