@@ -10,6 +10,8 @@ proto_files := $(wildcard proto/forkbus/v1/*.proto)
 keeper_files := $(wildcard server/native/keeper/*.c server/native/keeper/*.h) server/native/keeper/Makefile
 addon_files := $(wildcard server/native/addon/*.c server/native/addon/*.h) server/native/addon/Makefile
 typescript_files := $(shell find packaging server client/typescript cli test bench examples -name '*.ts' 2>/dev/null)
+python_files := $(shell find client/python -name '*.py' -not -path '*/tests/*') client/python/pyproject.toml \
+  client/python/README.md client/python/forkbus/py.typed LICENSE
 
 .PHONY: help
 help: ## Show this text
@@ -39,6 +41,25 @@ dist/.package-stamp: dist/.stamp dist/native/forkbus-keeper dist/native/forkbus.
 	@node dist/packaging/prepare.js
 	@touch $@
 
+dist/python/venv/.stamp: client/python/requirements.txt
+	@rm -rf dist/python/venv
+	python3 -m venv dist/python/venv
+	dist/python/venv/bin/pip install --quiet --disable-pip-version-check --retries 1 --timeout 15 -r $<
+	@touch $@
+
+dist/python/.stamp: dist/python/venv/.stamp $(python_files) $(proto_files) package.json
+	dist/python/venv/bin/python client/python/build_wheel.py
+	dist/python/venv/bin/pip install --quiet --disable-pip-version-check --no-index --no-deps --force-reinstall dist/python/forkbus-*.whl
+	@touch $@
+
+.PHONY: python
+python: dist/python/.stamp ## Build the Python client's wheel, in a private environment
+
+# Where there is no Python or no package index this says so in a file, and the demo and the tests say it in a line.
+.PHONY: try-python
+try-python:
+	@MAKE=$(MAKE) client/python/prepare.sh
+
 .PHONY: build
 build: dist/.package-stamp ## Build the daemon, the keeper, the client and the CLI
 
@@ -48,7 +69,7 @@ package: build ## Make dist/package/forkbus-VERSION.tgz, for npm install
 	@cd dist/package && rm -f forkbus-*.tgz && $(NPM) pack --silent ../..
 
 .PHONY: demo
-demo: build ## Show forkbus at its main job, on real processes
+demo: build try-python ## Show forkbus at its main job, on real processes
 	@node dist/examples/demo.js
 
 .PHONY: run
@@ -56,7 +77,7 @@ run: build ## Run the daemon in the foreground, on its default socket
 	@node dist/cli/main.js serve
 
 .PHONY: test
-test: build ## Run all tests; the last line says how many passed
+test: build try-python ## Run all tests; the last line says how many passed
 	$(MAKE) --silent -C server/native/keeper asan fuzz
 	@node dist/test/run.js
 

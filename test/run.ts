@@ -3,23 +3,19 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { packageRoot } from "../server/kernel/package-root.js";
+import { type Counts, runPythonTests } from "./support/python-suite.js";
 
 /**
  * Runs the test suites one after the other, or those that are named on the command line, and ends
  * with one line of counts. A suite that ends without its counts, as in a crash, counts as a failure.
  */
-const SUITES = ["unit", "native", "integration", "package"];
-
-interface Counts {
-  readonly passes: number;
-  readonly failures: number;
-  readonly pending: number;
-}
+const SUITES = ["unit", "native", "integration", "package", "python"];
 
 const CRASHED: Counts = { passes: 0, failures: 1, pending: 0 };
 
 function run(suite: string, directory: string): Counts {
   process.stdout.write(`\n== ${suite} tests\n`);
+  if (suite === "python") return runPythonTests(directory) ?? CRASHED;
   const tally = join(directory, suite);
   const tests = join(packageRoot, "dist/test");
   spawnSync(
