@@ -22,6 +22,9 @@ export function nativeFile(name: NativeFile, { root, platform }: NativePlace = h
   const brought = join(root, "dist/prebuilds", platform, name);
   const found = [built, brought].find((path) => existsSync(path));
   if (found === undefined) {
+    if (!platform.startsWith("linux-")) {
+      throw new Error(`The daemon needs Linux, and this is ${platform}: only clients run here`);
+    }
     throw new Error(
       `There is no ${name} for ${platform} in ${root}: run forkbus build-native, which builds it from its source`,
     );

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../../server/kernel/package-root.js";
@@ -20,6 +21,22 @@ const BELONGS: readonly RegExp[] = [
   /^dist\/node-api-headers\/\w+\.h$/,
   /^server\/native\/(keeper|addon)\/([\w-]+\.[ch]|Makefile)$/,
 ];
+
+const prebuilds = `dist/prebuilds/${process.platform}-${process.arch}`;
+
+/** Of elf(5). */
+const [PT_LOAD, PT_DYNAMIC, PT_INTERP] = [1, 2, 3];
+
+/** Node-API, what glibc and musl both have, and what may be missing. */
+const IN_EVERY_C_LIBRARY =
+  /^(napi_\w+ U|(__errno_location|fcntl|getsockopt|snprintf|strerror)(@GLIBC_2\.(2\.5|17))? U|[\w@.]+ w)/;
+
+function programHeaderTypes(elf: Buffer): readonly number[] {
+  const start = Number(elf.readBigUInt64LE(0x20));
+  const size = elf.readUInt16LE(0x36);
+  const count = elf.readUInt16LE(0x38);
+  return Array.from({ length: count }, (_none, index) => elf.readUInt32LE(start + index * size));
+}
 
 function sourceOf(file: string): string {
   return file.replace(/^dist\//, "").replace(/(\.js|\.js\.map|\.d\.ts)$/, ".ts");
@@ -58,7 +75,6 @@ describe("the package", () => {
   it("lets everybody execute what is to be executed", async () => {
     const { files } = await pack();
     const modes = new Map(files.map(({ path, mode }) => [path, mode & 0o777]));
-    const prebuilds = `dist/prebuilds/${process.platform}-${process.arch}`;
     assert.equal(modes.get(`${prebuilds}/forkbus-keeper`), 0o755);
     assert.equal(modes.get("dist/cli/main.js"), 0o755);
     for (const [path, mode] of modes) assert.equal(mode & 0o444, 0o444, path);
@@ -87,6 +103,21 @@ describe("the package", () => {
     it("names no directory of the host that it was made on", () => {
       const telling = files.filter((path) => read(path).includes(packageRoot));
       assert.deepEqual(telling, []);
+    });
+
+    it("brings a keeper that needs no C library of the host", () => {
+      const types = programHeaderTypes(read(`${prebuilds}/forkbus-keeper`));
+      assert.ok(types.includes(PT_LOAD));
+      assert.ok(!types.includes(PT_INTERP) && !types.includes(PT_DYNAMIC));
+    });
+
+    it("brings an addon that asks only for what every C library has", () => {
+      const path = join(installed.root, prebuilds, "forkbus.node");
+      const args = ["--dynamic", "--undefined-only", "--format=posix", path];
+      const symbols = execFileSync("nm", args, { encoding: "utf8" }).trim().split("\n");
+      assert.ok(symbols.length > 10);
+      const strange = symbols.filter((symbol) => !IN_EVERY_C_LIBRARY.test(symbol));
+      assert.deepEqual(strange, []);
     });
 
     it("maps to sources that it brings along", () => {

@@ -41,4 +41,11 @@ describe("native files", () => {
       /^Error: There is no forkbus-keeper for linux-riscv64 in .*: run forkbus build-native/,
     );
   });
+
+  it("are for Linux alone", () => {
+    assert.throws(
+      () => nativeFile("forkbus-keeper", { root, platform: "darwin-arm64" }),
+      /^Error: The daemon needs Linux, and this is darwin-arm64: only clients run here$/,
+    );
+  });
 });
