@@ -13,6 +13,7 @@ export interface ServeOptions {
   readonly logLevel?: string;
   readonly keeper?: string;
   readonly keeperPolicy?: string;
+  readonly keeperSocket?: string;
   readonly cgroup?: string;
   readonly startDeadlineMs?: string;
   readonly logReserveBytes?: string;
@@ -33,6 +34,7 @@ export function serverArguments(options: ServeOptions): readonly string[] {
     ["--log-level", options.logLevel],
     ["--keeper", options.keeper],
     ["--keeper-policy", options.keeperPolicy],
+    ["--keeper-socket", options.keeperSocket],
     ["--cgroup", options.cgroup],
     ["--start-deadline-ms", options.startDeadlineMs],
     ["--log-reserve-bytes", options.logReserveBytes],

@@ -113,8 +113,9 @@ async function start(
   cleanup.defer(async () => {
     // While the keeper can still be asked: what expires now is removed with its output.
     await system[Symbol.asyncDispose]();
-    // A keeper without workers has nothing to keep.
-    if (keeper.isConnected) await keeper.shutDown().catch(() => false);
+    // A keeper without workers has nothing to keep. One that we would not start again is not ours to end.
+    if (keeper.isConnected && config.keeper.socketPath === null)
+      await keeper.shutDown().catch(() => false);
     await link[Symbol.asyncDispose]();
   });
   const output = new OutputDirectory(() => keeper.welcome?.directory ?? join(stateDir, "workers"));
@@ -217,23 +218,32 @@ function newUid(): ProcessUid {
 }
 
 function keeperProgram({ stateDir, keeper }: Config): KeeperProgram {
-  const socketPath = join(stateDir, "keeper.sock");
-  if (Buffer.byteLength(socketPath) > MAX_SOCKET_PATH_BYTES) {
-    throw new Error(
-      `The state directory has too long a path for a socket in it: ${socketPath} has more than ${MAX_SOCKET_PATH_BYTES} bytes`,
-    );
-  }
-  return {
+  const program = {
     path: keeper.path ?? nativeFile("forkbus-keeper"),
     version: keeper.path === null ? buildInfo().version : null,
-    socketPath,
-    directory: join(stateDir, "workers"),
-    logPath: join(stateDir, "keeper.log"),
-    cgroup: keeper.cgroup,
-    policyPath: keeper.policyPath,
-    startDeadlineMs: keeper.startDeadlineMs,
-    reserveBytes: keeper.reserveBytes,
   };
+  if (keeper.socketPath !== null) {
+    return { ...program, socketPath: fittingSocket(keeper.socketPath), launch: null };
+  }
+  return {
+    ...program,
+    socketPath: fittingSocket(join(stateDir, "keeper.sock")),
+    launch: {
+      directory: join(stateDir, "workers"),
+      logPath: join(stateDir, "keeper.log"),
+      cgroup: keeper.cgroup,
+      policyPath: keeper.policyPath,
+      startDeadlineMs: keeper.startDeadlineMs,
+      reserveBytes: keeper.reserveBytes,
+    },
+  };
+}
+
+function fittingSocket(path: string): string {
+  if (Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES) return path;
+  throw new Error(
+    `The keeper's socket has too long a path: ${path} has more than ${MAX_SOCKET_PATH_BYTES} bytes`,
+  );
 }
 
 /** Output whose record was removed when the daemon died before it could remove the files. */

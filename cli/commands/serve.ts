@@ -60,6 +60,7 @@ export function serveCommand(invocation: Invocation): Command {
     .optionsGroup("Keeper:")
     .option("--keeper <path>", "the keeper's program. Default: the one that came with forkbus")
     .option("--keeper-policy <file>", "the keeper's own list of users for workers")
+    .option("--keeper-socket <path>", "of a keeper that something else starts, as systemd does")
     .option("--cgroup <where>", "auto, none, or a delegated cgroup v2 directory. Default: auto")
     .optionsGroup("Bounds:")
     .option(

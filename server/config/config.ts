@@ -16,6 +16,8 @@ export interface Config {
 }
 
 export interface KeeperConfig {
+  /** Of a keeper that somebody else starts; null: the daemon starts its own. */
+  readonly socketPath: string | null;
   /** Null: the one in the package. */
   readonly path: string | null;
   /** The keeper's own list of users that workers may run as. */

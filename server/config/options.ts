@@ -20,6 +20,7 @@ interface Flags {
   readonly cpus?: CpuSet;
   readonly keeper?: string;
   readonly keeperPolicy?: string;
+  readonly keeperSocket?: string;
   readonly cgroup: string;
   readonly startDeadlineMs: number;
   readonly logReserveBytes: number;
@@ -82,6 +83,11 @@ function serverCommand(env: Environment, uid: number, version: string): Command 
     )
     .option("--keeper <file>", "the keeper's program (default: the one in the package)", path)
     .option("--keeper-policy <file>", "the keeper's own list of users for workers", path)
+    .addOption(
+      new Option("--keeper-socket <path>", "of a keeper that is started by somebody else")
+        .argParser(path)
+        .conflicts(["keeperPolicy", "cgroup", "startDeadlineMs"]),
+    )
     .option("--cgroup <where>", "auto, none, or a delegated cgroup v2 directory", "auto")
     .option(
       "--start-deadline-ms <n>",
@@ -119,6 +125,7 @@ function toConfig(flags: Flags, socketPath: string): Config {
     retention: { maxRecords: flags.retainedProcesses, maxAgeMs: flags.retentionMs },
     cpus: flags.cpus ?? null,
     keeper: {
+      socketPath: flags.keeperSocket ?? null,
       path: flags.keeper ?? null,
       policyPath: flags.keeperPolicy ?? null,
       cgroup: flags.cgroup,

@@ -69,7 +69,7 @@ const keeperMissing: Check = {
   outcome: "failed",
   message: "The keeper does not answer",
   consequence: "No worker can be started, signalled or waited for; those that run live on",
-  remedy: "See keeper.log in the state directory",
+  remedy: "See keeper.log in the state directory, or the journal of the keeper's unit",
 };
 
 /** A keeper in the daemon's own cgroup is stopped with it by systemd or a container engine. */

@@ -92,7 +92,9 @@ describe("the keeper's list of users", function () {
   });
 
   it("does not run as root for an owner who is not", async () => {
-    await using keeper = await KeeperProcess.start({ args: ["--owner", "65534"] });
+    await using keeper = await KeeperProcess.start({
+      args: ["--owner", "nobody", "--group", "nogroup"],
+    });
     using client = await keeper.connect();
     const id = newId();
     assert.deepEqual(await client.refused({ id, argv: ["/bin/true"], more: [u32(Tag.uid, 0)] }), [

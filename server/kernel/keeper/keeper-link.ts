@@ -22,7 +22,7 @@ export interface KeeperLinkParts {
 
 /**
  * Keeps a connection to the keeper for as long as it lives: finds the one that is there, or starts
- * one, and begins again when it is lost.
+ * one, or waits for the one that somebody else starts, and begins again when it is lost.
  */
 export class KeeperLink implements AsyncDisposable {
   readonly #parts: KeeperLinkParts;
@@ -88,21 +88,26 @@ async function reach(parts: KeeperLinkParts, signal: AbortSignal): Promise<Keepe
     logConnected(log, "keeper upgraded", renewed.welcome);
     return renewed.connection;
   }
-  await startKeeper(program);
+  const { launch } = program;
+  if (launch === null) log.info("waiting for the keeper", { socket: program.socketPath });
+  else await startKeeper(program, launch);
   const deadlineMs = clock.now() + START_PATIENCE_MS;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, 100)) {
     await clock.sleep(pauseMs, signal);
     const started = await attempt(parts, signal);
     if (started !== undefined) {
-      logConnected(log, "keeper started", started.welcome);
+      logConnected(log, launch === null ? "keeper found" : "keeper started", started.welcome);
       return started.connection;
     }
     if (clock.now() > deadlineMs) {
-      throw new Error(
-        `The keeper does not answer at ${program.socketPath}; see ${program.logPath}`,
-      );
+      throw new Error(silence(program));
     }
   }
+}
+
+function silence({ socketPath, launch }: KeeperProgram): string {
+  const advice = launch === null ? "is it running?" : `see ${launch.logPath}`;
+  return `The keeper does not answer at ${socketPath}; ${advice}`;
 }
 
 /**

@@ -6,6 +6,11 @@ export interface KeeperProgram {
   /** Of the program in the package; null when the operator chose another one. */
   readonly version: string | null;
   readonly socketPath: string;
+  /** How to start one where nobody listens; null: somebody else does that. */
+  readonly launch: KeeperLaunch | null;
+}
+
+export interface KeeperLaunch {
   /** Holds the output of workers. */
   readonly directory: string;
   /** Where its own few messages go. */
@@ -25,10 +30,10 @@ const IDLE_SECONDS = 30;
  * Starts the keeper, detached: it outlives the daemon. The only program that the daemon ever starts.
  * Rejects when it cannot be run; whether it then answers is found out by connecting.
  */
-export function startKeeper(program: KeeperProgram): Promise<void> {
-  const log = openSync(program.logPath, "a", 0o640);
+export function startKeeper(program: KeeperProgram, launch: KeeperLaunch): Promise<void> {
+  const log = openSync(launch.logPath, "a", 0o640);
   try {
-    const child = spawn(program.path, keeperArguments(program), {
+    const child = spawn(program.path, keeperArguments(program.socketPath, launch), {
       cwd: "/",
       detached: true,
       stdio: ["ignore", log, log],
@@ -47,20 +52,20 @@ export function startKeeper(program: KeeperProgram): Promise<void> {
   }
 }
 
-function keeperArguments(program: KeeperProgram): string[] {
+function keeperArguments(socketPath: string, launch: KeeperLaunch): string[] {
   return [
     "--socket",
-    program.socketPath,
+    socketPath,
     "--dir",
-    program.directory,
+    launch.directory,
     "--cgroup",
-    program.cgroup,
+    launch.cgroup,
     "--start-deadline-ms",
-    String(program.startDeadlineMs),
+    String(launch.startDeadlineMs),
     "--reserve-bytes",
-    String(program.reserveBytes),
+    String(launch.reserveBytes),
     "--exit-when-idle",
     String(IDLE_SECONDS),
-    ...(program.policyPath === null ? [] : ["--policy", program.policyPath]),
+    ...(launch.policyPath === null ? [] : ["--policy", launch.policyPath]),
   ];
 }

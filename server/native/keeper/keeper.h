@@ -200,6 +200,7 @@ void logs_check_space(void);
 int logs_remove(const uint8_t id[ID_BYTES]);
 
 /* policy.c */
+bool look_up(const char *file, const char *key, uint32_t *number, uint32_t *second);
 bool policy_check(const char *path);
 bool policy_load(const char *path);
 bool policy_allows(uid_t uid);

@@ -85,10 +85,18 @@ static uint64_t number(const char *name, const char *text, uint64_t least, uint6
   return value < least ? least : value > most ? most : value;
 }
 
+/* A user or group, by name or number. */
+static uint32_t account(const char *name, const char *file, const char *text)
+{
+  uint32_t id = 0, second;
+  if (!look_up(file, text, &id, &second)) usage(name, text);
+  return id;
+}
+
 static const char help[] =
     "Usage: forkbus-keeper --socket PATH --dir DIR [options]\n"
-    "  --group GID             may use the socket and read the logs\n"
-    "  --owner UID             may connect besides root (default: our own)\n"
+    "  --group GROUP           may use the socket and read the logs\n"
+    "  --owner USER            may connect besides root (default: our own)\n"
     "  --cgroup auto|none|PATH where workers get cgroups of their own\n"
     "  --policy FILE           root's list of users that workers may run as\n"
     "  --reserve-bytes N       free space below which logs are cut (default 67108864)\n"
@@ -111,8 +119,8 @@ static void parse_options(int argc, char **argv)
     switch (option) {
     case 's': K.socket_path = optarg; break;
     case 'd': K.directory_path = optarg; break;
-    case 'g': K.has_group = true; K.group = (gid_t)number("--group", optarg, 0, UINT32_MAX - 1); break;
-    case 'o': K.owner = (uid_t)number("--owner", optarg, 0, UINT32_MAX - 1); break;
+    case 'g': K.has_group = true; K.group = account("--group", "/etc/group", optarg); break;
+    case 'o': K.owner = account("--owner", "/etc/passwd", optarg); break;
     case 'c': K.cgroup_mode = optarg; break;
     case 'p': K.policy_path = optarg; break;
     case 'r': K.reserve_bytes = number("--reserve-bytes", optarg, 0, INT64_MAX); break;

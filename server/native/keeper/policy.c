@@ -19,7 +19,7 @@ static struct policy {
 } policy, candidate;
 
 /* Finds "name:x:number:second:..." by name or number. A number needs no entry; its second is then NOBODY. */
-static bool look_up(const char *file, const char *key, uint32_t *number, uint32_t *second)
+bool look_up(const char *file, const char *key, uint32_t *number, uint32_t *second)
 {
   char *end, line[4096];
   unsigned long wanted = strtoul(key, &end, 10);

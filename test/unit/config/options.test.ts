@@ -57,6 +57,7 @@ describe("the options of the server", () => {
       retention: { maxRecords: 10_000, maxAgeMs: 86_400_000 },
       cpus: null,
       keeper: {
+        socketPath: null,
         path: null,
         policyPath: null,
         cgroup: "auto",
@@ -92,6 +93,7 @@ describe("the options of the server", () => {
       retention: { maxRecords: 5, maxAgeMs: 0 },
       cpus: [0, 1, 3],
       keeper: {
+        socketPath: null,
         path: resolve("keeper"),
         policyPath: "/etc/policy",
         cgroup: "none",
@@ -100,6 +102,18 @@ describe("the options of the server", () => {
       },
       stopGraceMs: 10,
     });
+  });
+
+  it("name the socket of a keeper that somebody else starts, and then nothing that it decides", () => {
+    const socket = ["--keeper-socket", "/run/k/keeper.sock"];
+    assert.equal(read(socket).keeper.socketPath, "/run/k/keeper.sock");
+    for (const other of [
+      ["--keeper-policy", "/etc/policy"],
+      ["--cgroup", "auto"],
+      ["--start-deadline-ms", "5"],
+    ]) {
+      assert.match(refusal([...socket, ...other]).said, /cannot be used with option/);
+    }
   });
 
   it("name Unix sockets in several ways", () => {

@@ -82,12 +82,14 @@ describe("the link to the keeper", () => {
         path: join(directory, "no-keeper"),
         version: null,
         socketPath,
-        directory,
-        logPath: join(directory, "keeper.log"),
-        cgroup: "none",
-        policyPath: null,
-        startDeadlineMs: 1,
-        reserveBytes: 0,
+        launch: {
+          directory,
+          logPath: join(directory, "keeper.log"),
+          cgroup: "none",
+          policyPath: null,
+          startDeadlineMs: 1,
+          reserveBytes: 0,
+        },
         ...program,
       },
       client,
@@ -235,6 +237,18 @@ describe("the link to the keeper", () => {
     });
     assert.ok(clock.now() > 5000);
     await assert.rejects(start(), { message: /^Cannot start the keeper .*no-keeper$/ });
+  });
+
+  it("waits for a keeper that somebody else starts, and gives up with a sentence", async () => {
+    await assert.rejects(start({ launch: null }), {
+      message: `The keeper does not answer at ${socketPath}; is it running?`,
+    });
+    assert.ok(clock.now() > 5000);
+    logged = [];
+    const linked = start({ launch: null });
+    await using _keeper = await SocketKeeper.listen(socketPath);
+    await using _link = await linked;
+    assert.deepEqual(logged, ["waiting for the keeper", "keeper found"]);
   });
 
   it("ends while it connects, and leaves no connection behind", async () => {
