@@ -3,17 +3,39 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { packageRoot } from "../server/kernel/package-root.js";
+import { missingEngine } from "./support/missing-engine.js";
 import { type Counts, runPythonTests } from "./support/python-suite.js";
 
 /**
  * Runs the test suites one after the other, or those that are named on the command line, and ends
  * with one line of counts. A suite that ends without its counts, as in a crash, counts as a failure.
+ * So does one that lacks what it needs where CI is set; elsewhere a line says that it is skipped, and why.
  */
-const SUITES = ["unit", "native", "integration", "package", "python"];
+const SUITES: readonly Suite[] = [
+  { name: "unit" },
+  { name: "native" },
+  { name: "integration" },
+  { name: "package" },
+  { name: "python" },
+  { name: "container", missing: () => missingEngine(process.env) },
+];
+
+interface Suite {
+  readonly name: string;
+  /** What this machine lacks for it; undefined when nothing. */
+  readonly missing?: () => Promise<string | undefined>;
+}
 
 const CRASHED: Counts = { passes: 0, failures: 1, pending: 0 };
+const SKIPPED: Counts = { passes: 0, failures: 0, pending: 1 };
 
-function run(suite: string, directory: string): Counts {
+async function run({ name: suite, missing }: Suite, directory: string): Promise<Counts> {
+  const lacking = await missing?.();
+  if (lacking !== undefined) {
+    const isDue = process.env["CI"] === "true";
+    process.stdout.write(`\n== ${suite} tests ${isDue ? "cannot run" : "skipped"}: ${lacking}\n`);
+    return isDue ? CRASHED : SKIPPED;
+  }
   process.stdout.write(`\n== ${suite} tests\n`);
   if (suite === "python") return runPythonTests(directory) ?? CRASHED;
   const tally = join(directory, suite);
@@ -41,9 +63,10 @@ function isCounts(value: unknown): value is Counts {
 
 const asked = process.argv.slice(2);
 const directory = mkdtempSync(join(tmpdir(), "forkbus-tally-"));
-const counts = SUITES.filter((suite) => asked.length === 0 || asked.includes(suite)).map((suite) =>
-  run(suite, directory),
-);
+const counts: Counts[] = [];
+for (const suite of SUITES) {
+  if (asked.length === 0 || asked.includes(suite.name)) counts.push(await run(suite, directory));
+}
 rmSync(directory, { recursive: true });
 const sum = (key: keyof Counts): number => counts.reduce((total, each) => total + each[key], 0);
 const skipped = sum("pending") > 0 ? `, ${sum("pending")} skipped` : "";

@@ -207,7 +207,7 @@ static void probe_exit_info(void)
   int pidfd, status;
   pid_t child = sys_clone(&pidfd, -1);
   if (child == 0) _exit(7);
-  if (child < 0) die("clone3 (needs Linux 5.10)");
+  if (child < 0) die("clone (needs Linux 5.10)");
   sys_waitid(P_PID, child, &info, WEXITED, NULL);
   if (sys_pidfd_exit_status(pidfd, &status) && status == 7 << 8) K.h.features |= FEATURE_EXIT_INFO;
   close(pidfd);

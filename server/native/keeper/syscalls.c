@@ -32,7 +32,10 @@ pid_t sys_clone(int *pidfd, int cgroup)
     arguments.flags |= CLONE_INTO_CGROUP;
     arguments.cgroup = (uint64_t)cgroup;
   }
-  return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+  pid_t child = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+  /* Container engines say so of a kernel that has it, because they cannot look into its arguments. */
+  if (child >= 0 || errno != ENOSYS || cgroup >= 0) return child;
+  return (pid_t)syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, pidfd, 0, 0);
 }
 
 int sys_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }

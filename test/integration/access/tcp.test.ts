@@ -1,80 +1,10 @@
 import { credentials } from "@grpc/grpc-js";
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
+import { CertificateAuthority } from "../../support/certificate-authority.js";
 import { until } from "../../unit/grpc/text-service.js";
 import { connectTo, NamingServer, say, TestDirectory } from "./text-over-http2.js";
-
-interface KeyPair {
-  readonly cert: Buffer;
-  readonly key: Buffer;
-}
-
-/** Certificates of a small authority, made with openssl in the test's own directory. */
-class Authority implements Disposable {
-  readonly #directory = new TestDirectory();
-  readonly ca: Buffer;
-
-  constructor() {
-    this.#openssl(
-      "req",
-      "-x509",
-      ...newKey("ca"),
-      "-out",
-      "ca.crt",
-      "-days",
-      "2",
-      "-subj",
-      "/CN=ca",
-    );
-    this.ca = this.#read("ca.crt");
-  }
-
-  issue(name: string, subject: string): KeyPair {
-    this.#openssl("req", ...newKey(name), "-out", `${name}.csr`, "-subj", subject);
-    const signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2"];
-    const names = `printf 'subjectAltName=DNS:localhost,IP:127.0.0.1' > ${name}.ext`;
-    execFileSync("sh", ["-c", names], { cwd: this.#directory.path });
-    this.#openssl(
-      "x509",
-      "-req",
-      "-in",
-      `${name}.csr`,
-      ...signed,
-      "-extfile",
-      `${name}.ext`,
-      "-out",
-      `${name}.crt`,
-    );
-    return { cert: this.#read(`${name}.crt`), key: this.#read(`${name}.key`) };
-  }
-
-  #openssl(...args: string[]): void {
-    execFileSync("openssl", args, { cwd: this.#directory.path, stdio: "pipe" });
-  }
-
-  #read(name: string): Buffer {
-    return readFileSync(this.#directory.in(name));
-  }
-
-  [Symbol.dispose](): void {
-    this.#directory[Symbol.dispose]();
-  }
-}
-
-function newKey(name: string): string[] {
-  return [
-    "-newkey",
-    "ec",
-    "-pkeyopt",
-    "ec_paramgen_curve:P-256",
-    "-nodes",
-    "-keyout",
-    `${name}.key`,
-  ];
-}
 
 /** How a TLS connection ends that the server does not want. */
 async function endOf(address: string, options: ConnectionOptions): Promise<string> {
@@ -94,7 +24,7 @@ async function endOf(address: string, options: ConnectionOptions): Promise<strin
 }
 
 describe("TCP", () => {
-  const trusted = new Authority();
+  const trusted = new CertificateAuthority();
   const server = trusted.issue("server", "/CN=localhost");
 
   after(() => {
@@ -128,7 +58,7 @@ describe("TCP", () => {
   });
 
   it("with a client CA knows its callers by their certificates, and no one else", async () => {
-    using stranger = new Authority();
+    using stranger = new CertificateAuthority();
     await using naming = new NamingServer();
     const identity = { ...server, clientCa: trusted.ca };
     const address = await naming.server.listen({
