@@ -55,11 +55,12 @@ async function measure(benchmark: Benchmark, options: BenchmarkOptions): Promise
   const python = findPython();
   const machine = readMachine(python);
   const date = new Date().toISOString();
+  const interrupted = interruption();
   await using resources = new CleanupStack();
   const plan = await benchmark.prepare({ ...options, python, resources });
   const samples = await Promise.race([
     interleave(plan.contenders, plan.rounds, showProgress),
-    interruption(),
+    interrupted,
   ]);
   const rows = rowsOf(samples);
   return {
@@ -76,15 +77,18 @@ async function measure(benchmark: Benchmark, options: BenchmarkOptions): Promise
   };
 }
 
-/** Fails when we are told to end, so that daemons and drivers end with us. */
+/** Rejects when we are told to end, so that daemons and drivers end with us. */
 function interruption(): Promise<never> {
-  return new Promise((_resolve, reject) => {
+  const interrupted = new Promise<never>((_resolve, reject) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       process.once(signal, () => {
         reject(new Error(`Ended by ${signal}`));
       });
     }
   });
+  // It may come while nobody waits for it yet.
+  interrupted.catch(() => undefined);
+  return interrupted;
 }
 
 function showProgress(done: number, all: number): void {
