@@ -81,6 +81,10 @@ test: build try-python ## Run all tests; the last line says how many passed
 	$(MAKE) --silent -C server/native/keeper asan fuzz
 	@node dist/test/run.js
 
+.PHONY: test-polyglot
+test-polyglot: build ## Build and run the examples in other languages
+	@node dist/test/run.js polyglot
+
 .PHONY: check
 check: node_modules/.stamp proto/gen/.stamp ## Check protos, types, style, format and import directions
 	$(NPM) run --silent lint:proto
