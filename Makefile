@@ -121,8 +121,12 @@ bench-interference: build ## Measure what a busy queue does to the start of work
 	@node dist/bench/interference.js $(ARGS)
 
 .PHONY: soak
-soak: build ## Run the long forms of the tests (about half an hour)
-	@FORKBUS_SOAK=1 node dist/test/run.js integration
+soak: build ## Run the long forms of the tests (more than half an hour)
+	@FORKBUS_SOAK=1 node dist/test/run.js integration fuzz
+
+.PHONY: fuzz
+fuzz: build ## Send 10 000 mutated requests to each method, and more of the like (minutes)
+	@FORKBUS_SOAK=1 node dist/test/run.js fuzz
 
 .PHONY: clean
 clean: ## Remove everything that was made

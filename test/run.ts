@@ -15,6 +15,7 @@ const SUITES: readonly Suite[] = [
   { name: "unit" },
   { name: "native" },
   { name: "integration" },
+  { name: "fuzz" },
   { name: "package" },
   { name: "python" },
   { name: "container", missing: () => missingEngine(process.env) },

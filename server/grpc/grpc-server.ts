@@ -5,6 +5,7 @@ import type { Logger } from "../observability/logger.js";
 import { addService, type AdapterHost, type Handlers } from "./adapter.js";
 import { ConnectionTable, localUser, tlsPeer } from "./connection-table.js";
 import { EndedCalls } from "./ended-calls.js";
+import { ForeignServices } from "./foreign-services.js";
 import { Http2Endpoint } from "./http2-endpoint.js";
 import { awaitPreface } from "./http2-preface.js";
 import type { ConnectionSink, Listener } from "./listener.js";
@@ -46,6 +47,7 @@ export class GrpcServer implements AdapterHost {
   readonly log: Logger;
   readonly limits: TransportLimits;
   readonly endedCalls = new EndedCalls();
+  readonly #foreign = new ForeignServices();
   // Pings find hosts that have vanished. On this host the kernel reports every death, and a client
   // that is stopped in a debugger answers no ping.
   readonly #local: Http2Endpoint;
@@ -59,18 +61,23 @@ export class GrpcServer implements AdapterHost {
   constructor(options: GrpcServerOptions) {
     this.log = options.log;
     this.limits = { ...defaultTransportLimits, ...options.limits };
-    this.#local = new Http2Endpoint(this.limits, this.endedCalls, "none");
-    this.#remote = new Http2Endpoint(this.limits, this.endedCalls, "pings");
+    this.#local = new Http2Endpoint(this.limits, this.endedCalls, this.#foreign, "none");
+    this.#remote = new Http2Endpoint(this.limits, this.endedCalls, this.#foreign, "pings");
     this.#connections = new ConnectionTable(this.limits.connections);
   }
 
   /** Serves a service of ours. */
   serve<Service extends ServiceShape>(definition: Service, handlers: Handlers<Service>): void {
-    addService(this, definition, handlers, this);
+    const server = { addService: this.#addToAll.bind(this) };
+    addService(server, definition, handlers, this);
   }
 
   /** For services that come with their own grpc-js handlers. */
   addService(service: ServiceDefinition, implementation: UntypedServiceImplementation): void {
+    this.#addToAll(this.#foreign.adopt(service), implementation);
+  }
+
+  #addToAll(service: ServiceDefinition, implementation: UntypedServiceImplementation): void {
     for (const { server } of [this.#local, this.#remote])
       server.addService(service, implementation);
   }

@@ -1,6 +1,7 @@
 import { type ConnectionInjector, Server, ServerCredentials } from "@grpc/grpc-js";
 import type { Socket } from "node:net";
 import type { EndedCalls } from "./ended-calls.js";
+import type { ForeignServices } from "./foreign-services.js";
 import type { TransportLimits } from "./transport-limits.js";
 
 /** A grpc-js server that is fed with connections and binds no address itself. */
@@ -8,9 +9,14 @@ export class Http2Endpoint {
   readonly server: Server;
   readonly #injector: ConnectionInjector;
 
-  constructor(limits: TransportLimits, ended: EndedCalls, keepalive: "pings" | "none") {
+  constructor(
+    limits: TransportLimits,
+    ended: EndedCalls,
+    foreign: ForeignServices,
+    keepalive: "pings" | "none",
+  ) {
     this.server = new Server({
-      interceptors: [ended.interceptor],
+      interceptors: [ended.interceptor, foreign.interceptor],
       "grpc.max_concurrent_streams": limits.streamsPerConnection,
       // The adapter refuses with a reason what is above the limit; grpc-js, which can give none, what
       // is far above it, and that before it has been read.

@@ -141,6 +141,11 @@ const maxMessageBytes = 512;
 const maxFactBytes = 256;
 const maxFacts = 8;
 
+/** Of a status that somebody else has made. */
+export function boundedMessage(message: string): string {
+  return bounded(message, maxMessageBytes);
+}
+
 function bounded(text: string, maxBytes: number): string {
   // grpc-js percent-encodes the message, which throws at half of a surrogate pair.
   let whole = text.slice(0, maxBytes + 1).replace(/\p{Surrogate}/gu, "\ufffd");

@@ -1,4 +1,5 @@
-import { Client, credentials, status, type ServiceError } from "@grpc/grpc-js";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { Client, credentials, type ServiceError, status, type StatusObject } from "@grpc/grpc-js";
 import assert from "node:assert/strict";
 import { GrpcServer } from "../../../server/grpc/grpc-server.js";
 import { Health } from "../../../server/grpc/health.js";
@@ -10,10 +11,8 @@ const identity = (bytes: Buffer): Buffer => bytes;
 
 /** A message of one text field. */
 function textField(field: number, text: string): Buffer {
-  return Buffer.concat([
-    Buffer.from([(field << 3) | 2, Buffer.byteLength(text)]),
-    Buffer.from(text),
-  ]);
+  const writer = new BinaryWriter().tag(field, WireType.LengthDelimited).string(text);
+  return Buffer.from(writer.finish());
 }
 
 /** The status in a HealthCheckResponse. */
@@ -23,6 +22,9 @@ function servingStatus(response: Buffer): number {
 
 const serving = 1;
 const notServing = 2;
+
+/** There is no field 0. */
+const undecodable = Buffer.from([0]);
 
 class StandardServer implements AsyncDisposable {
   readonly server: GrpcServer;
@@ -130,6 +132,50 @@ describe("the reflection service", () => {
         });
         assert.ok(packages.includes(service.slice(0, service.lastIndexOf("."))));
       }
+    });
+  }
+});
+
+describe("a standard service", () => {
+  it("fails with a message of bounded size, and keeps the connection", async () => {
+    await using standard = await StandardServer.start();
+    const failed = await standard.check("é".repeat(50_000)).catch((error: unknown) => error);
+    assert.ok(failed instanceof Error && "code" in failed);
+    assert.equal(failed.code, status.NOT_FOUND, failed.message);
+    assert.equal(await standard.check(""), notServing);
+  });
+
+  it("ends a call at what is no message, though answers to earlier ones are queued", async () => {
+    await using standard = await StandardServer.start();
+    const path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    const call = standard.client.makeBidiStreamRequest(path, identity, identity);
+    const ended = new Promise<StatusObject>((resolve) => call.once("status", resolve));
+    call.on("error", () => undefined).resume();
+    for (let requests = 0; requests < 20; requests++) call.write(textField(4, "x".repeat(100)));
+    call.write(undecodable);
+    assert.equal((await ended).code, status.INVALID_ARGUMENT);
+  });
+});
+
+describe("a request to a standard service that is no message", () => {
+  const methods = [
+    "grpc.health.v1.Health/Check",
+    "grpc.health.v1.Health/Watch",
+    "grpc.health.v1.Health/List",
+    "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+  ];
+  for (const method of methods) {
+    it(`is the caller's fault: ${method}`, async () => {
+      await using standard = await StandardServer.start();
+      const call = standard.client.makeBidiStreamRequest(`/${method}`, identity, identity);
+      const ended = new Promise<StatusObject>((resolve) => call.once("status", resolve));
+      call.on("error", () => undefined).resume();
+      call.end(undecodable);
+      const { code, details } = await ended;
+      assert.equal(code, status.INVALID_ARGUMENT, details);
+      assert.match(details, new RegExp(`no valid request of /${method}`));
+      assert.equal(await standard.check(""), notServing, "others are served");
     });
   }
 });

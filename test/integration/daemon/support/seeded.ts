@@ -2,6 +2,11 @@
 export function seeded(title: string): () => number {
   const seed = Number(process.env["FORKBUS_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
   process.stdout.write(`    ${title}: FORKBUS_SEED=${seed}\n`);
+  return pseudoRandom(seed);
+}
+
+/** Numbers from 0 to 1, the same ones for the same seed. */
+export function pseudoRandom(seed: number): () => number {
   let state = seed >>> 0;
   // mulberry32
   return () => {

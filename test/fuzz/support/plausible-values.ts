@@ -1,0 +1,115 @@
+import { type DescEnum, type DescField, ScalarType } from "@bufbuild/protobuf";
+import { type Random } from "./random.js";
+
+/** What there is in the daemon, for requests that are about it. */
+export interface Known {
+  readonly processes: readonly Resource[];
+  readonly queues: readonly Resource[];
+  readonly subscriptions: readonly string[];
+  /** A new one each time. */
+  freshName(): string;
+}
+
+export interface Resource {
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** The only programs that a request may name and that exist. */
+export const HARMLESS = ["/bin/true", "/bin/false"] as const;
+
+type Choose = (random: Random, known: Known, field: DescField) => unknown;
+
+const resources = (known: Known, { parent }: DescField): readonly Resource[] =>
+  parent.file.name.includes("queue") ? known.queues : known.processes;
+
+const someName: Choose = (random, known, field) => random.pick(resources(known, field)).name;
+
+const programs: Choose = (random) => random.pick([...HARMLESS, "true", "/no/such/program"]);
+
+const waitMs: Choose = (random) => random.pick([0, 0, 1, 5, 20]);
+
+const text =
+  (...choices: readonly string[]): Choose =>
+  (random) =>
+    random.pick(choices);
+
+/** By the field's name, whatever its message: one name means one thing in this API. */
+const byName: Readonly<Record<string, Choose | undefined>> = {
+  name: (random, known, field) => {
+    const isNew = field.parent.field["spec"] !== undefined && random.chance(0.8);
+    return isNew ? known.freshName() : someName(random, known, field);
+  },
+  names: someName,
+  queue: someName,
+  name_prefix: text("", "fuzz", "fuzz/", "f"),
+  uid: (random, known, field) =>
+    random.chance(0.5) ? "" : random.pick(resources(known, field)).uid,
+  subscription_id: (random, known) => random.pick(["", ...known.subscriptions]),
+  request_id: (random) => (random.chance(0.5) ? "" : `request-${random.below(20)}`),
+  path: (random, known, field) => (random.chance(0.8) ? "" : programs(random, known, field)),
+  argv: programs,
+  working_dir: text("", "/", "/tmp", "/no/such/directory"),
+  user: text("root", "nobody", "0", "no-such-user"),
+  resource: text("RLIMIT_CORE", "RLIMIT_NOFILE", "RLIMIT_CPU", "RLIMIT_NONE"),
+  signal: text("TERM", "SIGTERM", "CONT", "15", "WINCH", "SIGRTMIN", "NONE"),
+  page_token: text("", "WyIiLCJhIl0"),
+  service: text("", "forkbus.v1.QueueService", "grpc.health.v1.Health"),
+  file_by_filename: text("forkbus/v1/queue.proto", "google/protobuf/timestamp.proto"),
+  file_containing_symbol: text("forkbus.v1.Queue", "forkbus.v1.QueueService.Put", "grpc.health.v1"),
+  containing_type: text("forkbus.v1.Frame"),
+  all_extension_numbers_of_type: text("forkbus.v1.Frame"),
+  wait_ms: waitMs,
+  grace_ms: waitMs,
+  max_bytes: (random) => random.pick([0, 65_536, 4_000_000]),
+  max_items: (random) => random.pick([0, 1, 1000]),
+  // Of a frame, where it is not known or is the number of items, and of CPUs.
+  count: (random) => random.pick([0, 0, 1]),
+  soft: (random) => random.below(100),
+  hard: () => 1000,
+  umask: (random) => random.pick([0, 0o22, 0o777]),
+  cpus: (random) => random.below(4),
+};
+
+export function plausibleScalar(
+  random: Random,
+  known: Known,
+  field: DescField,
+  type: ScalarType,
+): unknown {
+  const choose = type === ScalarType.BYTES ? undefined : byName[field.name];
+  if (choose !== undefined) {
+    const value = choose(random, known, field);
+    return typeof value === "number" && isLong(type) ? BigInt(value) : value;
+  }
+  switch (type) {
+    case ScalarType.STRING:
+      return random.pick(["a", "b", "key", "value"]);
+    case ScalarType.BYTES:
+      return random.bytes(random.below(30));
+    case ScalarType.BOOL:
+      return random.chance(0.5);
+    case ScalarType.INT64:
+    case ScalarType.SINT64:
+    case ScalarType.SFIXED64:
+    case ScalarType.UINT64:
+    case ScalarType.FIXED64:
+      return BigInt(random.below(random.pick([2, 10, 100_000])));
+    case ScalarType.DOUBLE:
+    case ScalarType.FLOAT:
+    case ScalarType.INT32:
+    case ScalarType.SINT32:
+    case ScalarType.SFIXED32:
+    case ScalarType.UINT32:
+    case ScalarType.FIXED32:
+      return random.below(random.pick([2, 10, 1000]));
+  }
+}
+
+function isLong(type: ScalarType): boolean {
+  return type === ScalarType.INT64 || type === ScalarType.UINT64;
+}
+
+export function plausibleEnum(random: Random, { values }: DescEnum): number {
+  return random.pick(values).number;
+}
