@@ -99,7 +99,7 @@ async function unlessUnreachable<T>(test: Mocha.Context, work: Promise<T>): Prom
   try {
     return await work;
   } catch (error) {
-    if (!(error instanceof RegistryUnreachable) || process.env["CI"] !== undefined) throw error;
+    if (!(error instanceof RegistryUnreachable) || process.env["CI"] === "true") throw error;
     if (!isTold) {
       process.stderr.write(
         "npm reaches no registry: the tests of the installed package are skipped\n",
