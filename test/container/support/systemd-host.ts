@@ -1,8 +1,15 @@
 import { readFileSync } from "node:fs";
 import { GenericContainer, type StartedTestContainer, Wait } from "testcontainers";
+import { type Client, connect, type Process } from "../../../client/typescript/index.js";
+import { CertificateAuthority } from "../../support/certificate-authority.js";
 import { eventually } from "../../support/eventually.js";
 import { type Container, docker, LABELS } from "./engine.js";
+import { freePort } from "./free-port.js";
 import { SYSTEMD_IMAGE } from "./images.js";
+
+const CERTIFICATE = "/etc/forkbus/tls.crt";
+const KEY = "/etc/forkbus/tls.key";
+const OPTIONS = `--listen tcp://0.0.0.0:7070 --tls-cert ${CERTIFICATE} --tls-key ${KEY}`;
 
 /** systemd wants the whole tree of cgroups v2 as this host has it, wherever that is mounted. */
 class SystemdContainer extends GenericContainer {
@@ -27,71 +34,86 @@ function cgroupMount(): string {
   return mount;
 }
 
-/** A machine of its own with systemd as process 1, on which forkbus is installed and started. */
+/** A machine of its own with systemd as process 1, on which forkbus is installed, and started at boot. */
 export class SystemdHost implements AsyncDisposable {
   readonly container: Container;
+  /** A client outside, by TLS. */
+  readonly bus: Client;
   readonly #started: StartedTestContainer;
 
-  private constructor(container: Container, started: StartedTestContainer) {
+  private constructor(container: Container, started: StartedTestContainer, bus: Client) {
     this.container = container;
     this.#started = started;
+    this.bus = bus;
   }
 
   static async boot(): Promise<SystemdHost> {
-    const started = await new SystemdContainer().start();
-    return new SystemdHost((await docker()).getContainer(started.getId()), started);
+    using authority = new CertificateAuthority();
+    const { cert, key } = authority.issue("server", "/CN=server");
+    const port = await freePort();
+    const started = await new SystemdContainer()
+      .withExposedPorts({ container: 7070, host: port })
+      .withCopyContentToContainer([
+        { content: cert.toString(), target: CERTIFICATE, mode: 0o644 },
+        { content: key.toString(), target: KEY, mode: 0o644 },
+        { content: `FORKBUS_OPTIONS="${OPTIONS}"\n`, target: "/etc/default/forkbus" },
+      ])
+      .start();
+    const container = (await docker()).getContainer(started.getId());
+    const tls = { ca: authority.ca };
+    const bus = await connect(`tcp://localhost:${port}`, { tls, connectMs: 20_000 });
+    return new SystemdHost(container, started, bus);
   }
 
   /** Runs a command as root. Throws when it fails. */
   async run(...command: string[]): Promise<string> {
-    const { exitCode, output } = await this.try(...command);
-    if (exitCode !== 0) throw new Error(`${command.join(" ")} ended with ${exitCode}: ${output}`);
-    return output;
-  }
-
-  async try(...command: string[]): Promise<{ readonly exitCode: number; readonly output: string }> {
     const { exitCode, output } = await this.#started.exec(command);
-    return { exitCode, output: output.trim() };
+    if (exitCode !== 0) throw new Error(`${command.join(" ")} ended with ${exitCode}: ${output}`);
+    return output.trim();
   }
 
-  /** A property of a unit. */
-  show(unit: string, property: string): Promise<string> {
-    return this.run("systemctl", "show", "--property", property, "--value", unit);
-  }
-
+  /** The process that runs a unit; 0 when there is none. */
   async mainPid(unit: string): Promise<number> {
-    return Number(await this.show(unit, "MainPID"));
+    return Number(await this.run("systemctl", "show", "--property", "MainPID", "--value", unit));
   }
 
-  /** Resolves when the daemon serves, by its Unix socket. */
-  async serving(): Promise<void> {
+  /** Resolves when another process than the given one runs the unit. */
+  async successor(unit: string, pid: number): Promise<void> {
     await eventually(
-      () => this.try("forkbus", "status"),
-      ({ exitCode }) => exitCode === 0,
-      { what: "the daemon to serve" },
+      () => this.mainPid(unit),
+      (now) => now !== 0 && now !== pid,
+      { what: `another process of ${unit}` },
     );
   }
 
-  /** Starts a worker; resolves to its pid. */
-  async worker(name: string, ...command: string[]): Promise<number> {
-    await this.run("forkbus", "run", "-d", "--name", name, "--", ...command);
-    return this.pidOf(name);
+  /** A worker that is known to have begun. It ends when it is asked to, with a code that no signal makes. */
+  async worker(): Promise<Process> {
+    const script = "trap 'exit 9' TERM; echo up; while :; do sleep 600 & wait; done";
+    const worker = await this.bus.process({ argv: ["sh", "-c", script] }).start();
+    for await (const line of worker.stdout.lines()) if (line === "up") break;
+    return worker;
   }
 
-  async pidOf(name: string): Promise<number> {
-    const text = await this.run("forkbus", "inspect", name, "-o", "json");
-    const pid = /"pid": (\d+)/.exec(text)?.[1];
-    if (pid === undefined) throw new Error(`${name} has no pid: ${text}`);
-    return Number(pid);
+  /** Sends a signal, and not through forkbus. */
+  async kill(signal: string, pid: number | undefined): Promise<void> {
+    await this.run("kill", `-${signal}`, String(pid));
   }
 
-  /** The exit code that `forkbus wait` tells: 125 when nobody knows. */
-  async exitCode(name: string): Promise<number> {
-    const { exitCode } = await this.try("forkbus", "wait", "--timeout", "20s", name);
-    return exitCode;
+  /** Resolves when workers can be started. */
+  async working(): Promise<void> {
+    await eventually(
+      () =>
+        this.bus
+          .process({ argv: ["true"] })
+          .start()
+          .catch(() => undefined),
+      (started) => started !== undefined,
+      { what: "a worker to start" },
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.bus[Symbol.asyncDispose]();
     await this.container.remove({ force: true, v: true });
   }
 }
