@@ -1,10 +1,9 @@
-import { ConfigError, readOptions } from "./config/options.js";
+import { BAD_USAGE, ConfigError, readOptions } from "./config/options.js";
 import { Daemon } from "./daemon.js";
 import { buildInfo } from "./observability/build-info.js";
 import { createStderrLogger } from "./observability/winston-logger.js";
 
-/** EX_USAGE and EX_TEMPFAIL of sysexits.h. */
-const BAD_USAGE = 64;
+/** EX_TEMPFAIL of sysexits.h. */
 const CANNOT_START = 75;
 /** EX_SOFTWARE: a bug. */
 const CRASHED = 70;

@@ -27,6 +27,9 @@ interface Flags {
   readonly stopGraceMs: number;
 }
 
+/** EX_USAGE of sysexits.h: units do not start again what ends with it. */
+export const BAD_USAGE = 64;
+
 /** Options that contradict each other or cannot be right; the message is for the operator. */
 export class ConfigError extends Error {}
 
@@ -38,6 +41,7 @@ export function readOptions(
   version: string,
 ): Config {
   const program = serverCommand(env, uid, version);
+  program.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : BAD_USAGE));
   program.parse([...argv]);
   return toConfig(program.opts<Flags>(), defaultSocketPath(env, uid));
 }

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { type Client, connect, ForkbusError } from "../../client/typescript/index.js";
 import { CertificateAuthority } from "../support/certificate-authority.js";
 import { eventually } from "../support/eventually.js";
+import { docker, LABELS } from "./support/engine.js";
 import { ForkbusContainer } from "./support/forkbus-container.js";
+import { DAEMON_IMAGE } from "./support/images.js";
 import { setUp } from "./support/set-up.js";
 
 describe("the daemon in a container", () => {
@@ -44,16 +46,6 @@ describe("the daemon in a container", () => {
     assert.deepEqual(got, items);
   });
 
-  it("is found by the command line inside, and is healthy", async () => {
-    assert.match(await daemon.run("forkbus", "status", "-o", "json"), /"keeper_connected": true/);
-    const health = await eventually(
-      async () => (await daemon.container.inspect()).State.Health?.Status,
-      (status) => status !== "starting",
-      { what: "the health check", withinMs: 30_000 },
-    );
-    assert.equal(health, "healthy");
-  });
-
   it("is driven by its keeper and an init of its own, none of them root", async () => {
     const users = await daemon.run("ps", "-e", "-o", "uid=,comm=");
     const programs = users.split("\n").map((line) => line.trim().split(/\s+/));
@@ -72,11 +64,14 @@ describe("the daemon in a container", () => {
     }
   });
 
-  it("ends with the code of a daemon that cannot start, and says why", async () => {
-    await assert.rejects(
-      daemon.run("sh", "-c", "FORKBUS_TLS_CERT=/nowhere forkbus-container --log-level nonsense"),
-      /ended with (64|75|1): /,
+  it("is found by the command line inside, and is healthy", async () => {
+    assert.match(await daemon.run("forkbus", "status", "-o", "json"), /"keeper_connected": true/);
+    const health = await eventually(
+      async () => (await daemon.container.inspect()).State.Health?.Status,
+      (status) => status !== "starting",
+      { what: "the health check", withinMs: 30_000 },
     );
+    assert.equal(health, "healthy");
   });
 });
 
@@ -93,5 +88,29 @@ describe("the daemon in a container that demands certificates", () => {
       const tls = { ca: authority.ca, ...identity };
       await assert.rejects(connect(daemon.address, { tls }), { code: "UNAVAILABLE" });
     }
+  });
+});
+
+describe("a container whose daemon cannot start", () => {
+  async function endOf(args: readonly string[], env: readonly string[]): Promise<string> {
+    const container = await (
+      await docker()
+    ).createContainer({ Image: DAEMON_IMAGE, Labels: LABELS, Cmd: [...args], Env: [...env] });
+    try {
+      await container.start();
+      await container.wait();
+      const { State } = await container.inspect();
+      const log = await container.logs({ stdout: true, stderr: true });
+      return `${State.ExitCode}: ${log.toString()}`;
+    } finally {
+      await container.remove({ force: true, v: true });
+    }
+  }
+
+  it("ends with its exit code, and says why", async () => {
+    await setUp();
+    assert.match(await endOf(["--log-level", "nonsense"], []), /^64: .*'nonsense' is invalid/s);
+    const missing = ["FORKBUS_TLS_CERT=/nowhere.crt", "FORKBUS_TLS_KEY=/nowhere.key"];
+    assert.match(await endOf([], missing), /^75: .*nowhere/s);
   });
 });

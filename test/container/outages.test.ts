@@ -103,6 +103,8 @@ describe("a client of a daemon in a container", () => {
   it("has its workers as they were when the keeper inside is killed", async () => {
     const worker = await staying();
     const { pid } = worker;
+    const queue = await bus.queue();
+    await queue.put(Buffer.from("stays"));
     const before = await daemon.pidsOf("forkbus-keeper --socket");
     await daemon.run("kill", "-KILL", String(before[0]));
     await aloneAgain("forkbus-keeper --socket", before);
@@ -117,6 +119,7 @@ describe("a client of a daemon in a container", () => {
     );
     await worker.refresh();
     assert.deepEqual([worker.state, worker.pid], ["running", pid]);
+    assert.equal(await queue.size(), 1);
     assert.ok(["graceful", "killed"].includes(await worker.stop()));
     assert.ok(worker.exit !== undefined);
   });
