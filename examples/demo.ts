@@ -4,7 +4,9 @@ import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { connect } from "forkbus";
+import { countWords, findPython } from "./python-round-trip.js";
 
 const cli = join(import.meta.dirname, "../cli/main.js");
 const directory = mkdtempSync(join(tmpdir(), "forkbus-demo-"));
@@ -97,6 +99,17 @@ async function demo(): Promise<void> {
         "Parent Process started\nMessage by Child Proc 1\nMessage by Child Proc 2\nParent Process Exiting\n",
       "exactly these four lines",
     );
+
+    heading("A producer in Node, a consumer in Python");
+    const python = findPython();
+    if ("path" in python) {
+      const texts = ["to be or not to be", "that is the question"];
+      const answers = await countWords(env.FORKBUS_ADDRESS, python.path, texts);
+      const expected = texts.map((text) => ({ text, words: text.split(" ").length }));
+      expect(isDeepStrictEqual(answers, expected), "an answer for each text, in order");
+    } else {
+      console.log(`Skipped: the Python client, ${python.missing}`);
+    }
 
     heading("A worker in a pipeline: its input, output and exit code are ours");
     const sorted = forkbus(["run", "--", "sh", "-c", "sort | nl"], { input: "pear\nfig\napple\n" });

@@ -1,4 +1,4 @@
-"""Builds the wheel into dist/python: this folder, with the stubs of proto/, the version of package.json and the licence.
+"""Builds the wheel into dist/python: this folder, the stubs of proto/, the version of package.json and the licence.
 
 Run by the interpreter of a virtual environment that has requirements.txt: `make python` does.
 """

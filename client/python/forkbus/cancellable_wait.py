@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from .closing import Closing
 from .connection import Connection
+from .interruptible_wait import wait_for
 from .pending_call import PendingCall
 from .v1 import queue_pb2 as wire
 
@@ -45,7 +46,7 @@ def wait_in_band(
     try:
         with closing.calling(wake.set):
             connection.send(call)
-            wake.wait()
+            wait_for(wake)
     finally:
         if not call.settled.is_set():
             _give_up(connection, request_id, call)
@@ -57,7 +58,7 @@ def wait_in_band(
 def settle(call: PendingCall[Request, Response]) -> None:
     """Waits for a call that answers soon, also through an interrupt, which is raised after that."""
     try:
-        call.settled.wait()
+        wait_for(call.settled)
     finally:
         if not call.settled.is_set() and not call.settled.wait(_PATIENCE):
             call.cancel()

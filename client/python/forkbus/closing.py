@@ -10,7 +10,7 @@ from .errors import ForkbusError
 
 
 class Closing:
-    """Happens once, in any thread. Whoever waits links a wake-up to it, which is called at once when it has happened."""
+    """Happens once, in any thread. Whoever waits links a wake-up to it, which is called at once if it has happened."""
 
     def __init__(self, message: str) -> None:
         self._message = message

@@ -24,9 +24,10 @@ def connect(
     """Connects to a daemon, and asks it who it is.
 
     The address is the argument, else `$FORKBUS_ADDRESS`, else the daemon of this user on this host: see
-    `default_address`. Raises UnavailableError when nobody is there, after `timeout` seconds. `reconnect` is for how many
-    seconds calls that may be repeated go on trying when the daemon does not answer, as during its restart; 0 does not
-    try again. `tls` is for `tcp://` addresses.
+    `default_address`. Raises UnavailableError when nobody is there, after `timeout` seconds.
+
+    `reconnect` is for how many seconds calls that may be repeated go on trying when the daemon does not answer, as
+    during its restart; 0 does not try again. `tls` is for `tcp://` addresses.
     """
     parsed = parse_address(address if address is not None else _address_from_environment())
     connection = Connection(parsed, tls or TlsOptions(), reconnect)

@@ -11,6 +11,7 @@ import grpc
 from .address import Address, UnixAddress
 from .closing import Closing
 from .errors import ForkbusError, error_of_status
+from .interruptible_wait import wait_for
 from .pending_call import PendingCall, Sender
 from .retry import is_unavailable, repeat_while_unavailable
 from .v1 import admin_pb2_grpc, process_pb2_grpc, queue_pb2_grpc
@@ -91,7 +92,7 @@ class Connection:
         call = self.begin(method, request)
         try:
             self.send(call)
-            call.settled.wait()
+            wait_for(call.settled)
         finally:
             if not call.settled.is_set():
                 call.cancel()

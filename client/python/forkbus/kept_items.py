@@ -26,8 +26,9 @@ class KeptItems:
     def hand_on(self, most: int, decode: Callable[[bytes], T]) -> list[T]:
         """Takes the first ones, decoded.
 
-        An interrupt leaves them here, or comes after they have been returned. An item that cannot be decoded is gone,
-        and its error is raised; those before it stay.
+        An interrupt leaves them here, or comes after they have been returned: Python handles signals where a function
+        is called, so that a caller who only returns them loses none. An item that cannot be decoded is gone, and its
+        error is raised; those before it stay.
         """
         taken: list[bytes] = []
         decoded: list[T] = []

@@ -179,7 +179,8 @@ class Queue(Generic[T]):
     def _get(self, most: int, deadline: Deadline) -> list[T]:
         while True:
             items = self._kept.hand_on(most, self._codec.decode)
-            if len(items) > 0:
+            # Between here and the caller nothing is called: that is where an interrupt would lose them.
+            if items:
                 return items
             response = repeat_while_unavailable(
                 self._connection.reconnect,

@@ -33,7 +33,8 @@ def test_reads_what_people_write(text: str, parsed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "host:1", "unix:", "tcp://host", "tcp://host:0", "tcp://host:65536", "tcp://a/b:1", "unix:/" + "x" * 107]
+    "text",
+    ["", "host:1", "unix:", "tcp://host", "tcp://host:0", "tcp://host:65536", "tcp://a/b:1", "unix:/" + "x" * 107],
 )
 def test_refuses_what_is_no_address_by_name(text: str) -> None:
     with pytest.raises(ValueError, match="address|path"):

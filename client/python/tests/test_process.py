@@ -18,6 +18,7 @@ from forkbus import (
     LogEnd,
     NotFoundError,
     ProcessEndedError,
+    Rlimit,
     Signaled,
 )
 
@@ -75,8 +76,8 @@ def test_merges_output_and_throws_it_away_as_it_is_told(bus: Client) -> None:
 
 
 def test_pins_and_limits_it(bus: Client) -> None:
-    options = bus.process(argv=["sh", "-c", "ulimit -n; nproc"], cpus=[0], rlimits={"RLIMIT_NOFILE": {"soft": 64, "hard": 64}})
-    with options.start() as child:
+    limits: dict[str, Rlimit] = {"RLIMIT_NOFILE": {"soft": 64, "hard": 64}}
+    with bus.process(argv=["sh", "-c", "ulimit -n; nproc"], cpus=[0], rlimits=limits).start() as child:
         assert child.cpus == [0]
         assert child.stdout.text() == "64\n1\n"
     with bus.process(argv=["true"], cpus="all").start() as free:

@@ -10,6 +10,7 @@ from datetime import date
 
 import pytest
 
+from daemon_harness import Daemon
 from eventually import eventually
 from forkbus import (
     AlreadyExistsError,
@@ -21,6 +22,7 @@ from forkbus import (
     QueueEmpty,
     QueueFull,
     QueueShutDown,
+    connect,
 )
 from forkbus.v1 import queue_pb2
 
@@ -205,26 +207,27 @@ def test_ends_the_waits_of_a_handle_that_is_closed_in_all_threads(bus: Client) -
         assert again.get() == "still there"
 
 
-def test_ends_all_calls_when_the_client_is_closed(bus: Client) -> None:
-    with bus.queue() as queue:
-        other = bus.open_queue(queue.name)
+def test_ends_all_calls_when_the_client_is_closed(bus: Client, shared_daemon: Daemon) -> None:
+    with bus.queue() as queue, connect(shared_daemon.address) as other:
+        handle = other.open_queue(queue.name)
         ends: list[str] = []
 
         def wait() -> None:
             try:
-                other.get()
+                handle.get()
             except ForkbusError as error:
                 ends.append(str(error))
 
         thread = threading.Thread(target=wait)
         thread.start()
         eventually(lambda: status(bus, queue).waiting_gets == 1, "the wait")
-        bus.close()
+        other.close()
         thread.join(20)
         assert ends == ["The client is closed"]
         with pytest.raises(ForkbusError, match="The client is closed"):
-            queue.qsize()
-        queue._owned = False
+            handle.qsize()
+        queue.put(b"still there")
+        assert queue.get() == b"still there"
 
 
 def test_neither_loses_nor_doubles_when_closing_races_with_a_put(bus: Client) -> None:
