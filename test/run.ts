@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { packageRoot } from "../server/kernel/package-root.js";
 import { missingEngine } from "./support/missing-engine.js";
-import { type Counts, runPythonTests } from "./support/python-suite.js";
+import { type Counts, missingPython, runPythonTests } from "./support/python-suite.js";
 
 /**
  * Runs the test suites one after the other, or those that are named on the command line, and ends
@@ -17,7 +17,7 @@ const SUITES: readonly Suite[] = [
   { name: "integration" },
   { name: "fuzz" },
   { name: "package" },
-  { name: "python" },
+  { name: "python", missing: () => Promise.resolve(missingPython()) },
   { name: "container", missing: () => missingEngine(process.env) },
   { name: "polyglot", onlyByName: true },
 ];
