@@ -38,7 +38,7 @@ export class RequestGenerator {
     for (const member of desc.members) {
       if (member.kind === "oneof") {
         if (this.#random.chance(0.95)) this.#set(message, this.#random.pick(member.fields), depth);
-      } else if (this.#random.chance(this.#density)) {
+      } else if (this.#random.chance(isUsual(member) ? 0.9 : this.#density)) {
         this.#set(message, member, depth);
       }
     }
@@ -92,4 +92,12 @@ export class RequestGenerator {
   #isHostile(): boolean {
     return this.#random.chance(this.#hostility);
   }
+}
+
+/** Without which most requests are refused before anything is looked at. */
+function isUsual(field: DescField): boolean {
+  return (
+    field.fieldKind === "message" ||
+    ["name", "queue", "argv", "items", "user", "resource"].includes(field.name)
+  );
 }
