@@ -7,7 +7,7 @@ import { OwnDaemon } from "./harness/own-daemon.js";
 import { findRow, ratiosOf, type Row, target } from "./harness/report.js";
 import { type Judgement, type Plan, runBenchmark, type Setting } from "./harness/run-benchmark.js";
 import { probeAnswer, probeKind, type ProbeKind } from "./interference/probe.js";
-import { NodePairs } from "./queue/node-pairs.js";
+import { ProgramPairs } from "./queue/program-pairs.js";
 
 const idle = "idle";
 const saturated = "one queue stream saturated";
@@ -25,7 +25,7 @@ const marginMs = 300;
 async function prepare({ quick, profile, resources }: Setting): Promise<Plan> {
   const daemon = resources.use(await OwnDaemon.start(["--retained-processes", "100"], profile));
   const env = { FORKBUS_ADDRESS: daemon.address };
-  const pairs = new NodePairs(resources, {
+  const pairs = new ProgramPairs(resources, {
     producer: profiled("bench/queue/forkbus-producer.js", profile),
     consumer: profiled("bench/queue/forkbus-consumer.js", profile),
     env,
@@ -42,7 +42,7 @@ async function prepare({ quick, profile, resources }: Setting): Promise<Plan> {
     const load = { pairs: 1, size: 100, itemsEach: 1e9, forMs: probeMs + 2 * marginMs };
     return await pairs.run(load, {
       produce: { queue: queue.name, way: "putMany" },
-      consume: { queue: queue.name, way: "for await" },
+      consume: { queue: queue.name, way: "getMany" },
       finish: () => queue.shutdown(),
     });
   };

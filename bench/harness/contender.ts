@@ -23,3 +23,10 @@ export interface Contender extends Title {
   /** Does one round of the work and returns its samples. Throws when the work was not done right. */
   readonly run: () => Promise<readonly number[]>;
 }
+
+/** Those whose group and name together have all the texts in them. */
+export function only<T extends Title>(contenders: readonly T[], texts: readonly string[]): T[] {
+  return contenders.filter(({ group, name }) =>
+    texts.every((text) => `${group}: ${name}`.includes(text)),
+  );
+}

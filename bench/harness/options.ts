@@ -5,6 +5,8 @@ export interface BenchmarkOptions {
   readonly json: boolean;
   /** Few rounds and little work: shows that the benchmark works, and nothing about speed. */
   readonly quick: boolean;
+  /** Texts that the group and name of whom is measured must have. */
+  readonly only: readonly string[];
   /** Where our own Node processes leave a CPU profile each. */
   readonly profile: string | undefined;
 }
@@ -16,14 +18,25 @@ export function readOptions(name: string, description: string): BenchmarkOptions
     .allowExcessArguments(false)
     .option("--json", "print the JSON instead of the table", false)
     .option("--quick", "little work and few rounds: to see that it runs, not how fast", false)
+    .option(
+      "--only <text>",
+      "only those in whose group and name this is; may be repeated",
+      collect,
+      [],
+    )
     .addOption(
       new Option("--profile <dir>", "have our daemon and clients write CPU profiles there"),
     )
     .parse();
-  const { json, quick, profile } = command.opts<{
+  const { profile, ...given } = command.opts<{
     json: boolean;
     quick: boolean;
+    only: readonly string[];
     profile?: string;
   }>();
-  return { json, quick, profile };
+  return { ...given, profile };
+}
+
+function collect(text: string, before: readonly string[]): readonly string[] {
+  return [...before, text];
 }

@@ -32,6 +32,8 @@ export interface Report {
   /** One line for each contender that this machine cannot run. */
   readonly left_out: readonly string[];
   readonly quick: boolean;
+  /** What was asked for with `--only`. */
+  readonly only: readonly string[];
   readonly rounds: { readonly warm_up: number; readonly measured: number };
   readonly machine: Machine;
   readonly date: string;

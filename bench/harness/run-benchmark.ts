@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CleanupStack } from "../../server/core/cleanup-stack.js";
 import { packageRoot } from "../../server/kernel/package-root.js";
-import type { Contender } from "./contender.js";
+import { type Contender, only } from "./contender.js";
 import { readCommit, readMachine } from "./machine.js";
 import { type BenchmarkOptions, readOptions } from "./options.js";
 import { findPython, type Python } from "./python.js";
@@ -59,7 +59,7 @@ async function measure(benchmark: Benchmark, options: BenchmarkOptions): Promise
   await using resources = new CleanupStack();
   const plan = await benchmark.prepare({ ...options, python, resources });
   const samples = await Promise.race([
-    interleave(plan.contenders, plan.rounds, showProgress),
+    interleave(only(plan.contenders, options.only), plan.rounds, showProgress),
     interrupted,
   ]);
   const rows = rowsOf(samples);
@@ -70,6 +70,7 @@ async function measure(benchmark: Benchmark, options: BenchmarkOptions): Promise
     ...benchmark.judge(rows),
     left_out: plan.leftOut,
     quick: options.quick,
+    only: options.only,
     rounds: { warm_up: plan.rounds.warmUp, measured: plan.rounds.measured },
     machine,
     date,

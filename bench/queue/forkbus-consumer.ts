@@ -3,20 +3,16 @@ import { connect, type Queue, QueueShutDown } from "forkbus";
 import { answerCommands } from "../harness/answer-commands.js";
 import { type ConsumerAnswer, consumeCommand } from "./exchange.js";
 import { Tally } from "./tally.js";
-import { chunkItems, type GetWay } from "./ways.js";
+import type { GetWay } from "./ways.js";
 
-async function consume(
-  queue: Queue<Uint8Array>,
-  tally: Tally,
-  { way, size }: { readonly way: GetWay; readonly size: number },
-): Promise<void> {
+async function consume(queue: Queue<Uint8Array>, way: GetWay, tally: Tally): Promise<void> {
   switch (way) {
     case "for await":
       for await (const item of queue) tally.add(item);
       return;
     case "getMany":
-      for (;;) for (const item of await queue.getMany(chunkItems(size))) tally.add(item);
-    case "get":
+      for (;;) for (const item of await queue.getMany(1024)) tally.add(item);
+    case "await get":
       for (;;) tally.add(await queue.get());
   }
 }
@@ -27,7 +23,7 @@ await answerCommands(async (asked): Promise<ConsumerAnswer> => {
   const queue = await bus.openQueue(name);
   const tally = new Tally(size, total);
   try {
-    await consume(queue, tally, { way, size });
+    await consume(queue, way, tally);
   } catch (error) {
     if (!(error instanceof QueueShutDown)) throw error;
   }

@@ -1,10 +1,10 @@
 import type { Contender } from "../harness/contender.js";
 import { profiled } from "../harness/node-program.js";
-import { OwnDaemon } from "../harness/own-daemon.js";
+import type { OwnDaemon } from "../harness/own-daemon.js";
 import type { Setting } from "../harness/run-benchmark.js";
 import type { Load } from "./exchange.js";
 import { type ItemCounts, loadsOf, mostPairs } from "./loads.js";
-import { NodePairs } from "./node-pairs.js";
+import { ProgramPairs } from "./program-pairs.js";
 import type { GetWay, PutWay } from "./ways.js";
 
 interface Ways {
@@ -13,22 +13,21 @@ interface Ways {
   readonly counts: ItemCounts;
 }
 
-/** What the target is about: items in, items out, as a program would write it. */
+/** The fastest way that the client has, which the targets are about. */
+export const inBatches = "forkbus, putMany, getMany";
 export const itemByItem = "forkbus, putMany, for await";
-export const manyAtOnce = "forkbus, putMany, getMany";
-export const oneAtATime = "forkbus, put, get, each awaited";
+export const oneAtATime = "forkbus, await put, await get";
 
 const ways: Readonly<Record<string, Ways>> = {
-  [itemByItem]: { put: "putMany", get: "for await", counts: { "100 B": 40_000, "10 KB": 10_000 } },
-  [manyAtOnce]: { put: "putMany", get: "getMany", counts: { "100 B": 200_000, "10 KB": 10_000 } },
-  [oneAtATime]: { put: "put", get: "get", counts: { "100 B": 1000, "10 KB": 1000 } },
+  [inBatches]: { put: "putMany", get: "getMany", counts: { "100 B": 200_000, "10 KB": 20_000 } },
+  [itemByItem]: { put: "putMany", get: "for await", counts: { "100 B": 40_000, "10 KB": 20_000 } },
+  [oneAtATime]: { put: "await put", get: "await get", counts: { "100 B": 2000, "10 KB": 2000 } },
 };
 
 /** A queue of a daemon with its defaults, on a Unix socket, and TypeScript clients at both ends. */
-export async function forkbusContenders(setting: Setting): Promise<readonly Contender[]> {
+export function forkbusContenders(daemon: OwnDaemon, setting: Setting): readonly Contender[] {
   const { quick, profile, resources } = setting;
-  const daemon = resources.use(await OwnDaemon.start([], profile));
-  const pairs = new NodePairs(resources, {
+  const pairs = new ProgramPairs(resources, {
     producer: profiled("bench/queue/forkbus-producer.js", profile),
     consumer: profiled("bench/queue/forkbus-consumer.js", profile),
     env: { FORKBUS_ADDRESS: daemon.address },

@@ -4,31 +4,34 @@ import { answerCommands } from "../harness/answer-commands.js";
 import { type ProducerAnswer, produceCommand } from "./exchange.js";
 import { ItemMaker } from "./items.js";
 import { nowNs } from "./moment.js";
-import { chunkItems, type PutWay } from "./ways.js";
+import type { PutWay } from "./ways.js";
 
-interface Work {
-  readonly way: PutWay;
-  readonly items: number;
-  readonly size: number;
-  readonly forMs: number | undefined;
-}
+/** Items that are handed to one putMany. */
+const mostAtHand = 1000;
 
-/** Returns how many it put. */
 async function produce(
   queue: Queue<Uint8Array>,
-  maker: ItemMaker,
-  { way, items, size, forMs = Infinity }: Work,
-): Promise<number> {
-  const deadline = performance.now() + forMs;
-  const most = way === "put" ? 1 : chunkItems(size);
-  let put = 0;
-  while (put < items && performance.now() < deadline) {
-    const chunk = Math.min(items - put, most);
-    if (way === "put") await queue.put(maker.make());
-    else await queue.putMany(maker.makeMany(chunk));
-    put += chunk;
+  way: PutWay,
+  items: Iterable<Uint8Array>,
+): Promise<void> {
+  switch (way) {
+    case "putMany":
+      await putAtHand(queue, items);
+      return;
+    case "await put":
+      for (const item of items) await queue.put(item);
   }
-  return put;
+}
+
+async function putAtHand(queue: Queue<Uint8Array>, items: Iterable<Uint8Array>): Promise<void> {
+  let atHand: Uint8Array[] = [];
+  for (const item of items) {
+    atHand.push(item);
+    if (atHand.length < mostAtHand) continue;
+    await queue.putMany(atHand);
+    atHand = [];
+  }
+  await queue.putMany(atHand);
 }
 
 await using bus = await connect();
@@ -37,7 +40,7 @@ await answerCommands(async (asked): Promise<ProducerAnswer> => {
   const queue = await bus.openQueue(name);
   const maker = new ItemMaker(producer, size);
   const first = nowNs();
-  const put = await produce(queue, maker, { way, items, size, forMs });
+  await produce(queue, way, maker.items(items, forMs));
   queue.close();
-  return { first_put_ns: String(first), items: put };
+  return { first_put_ns: String(first), items: maker.made };
 });

@@ -3,6 +3,7 @@
  * endian), the producer's number (1 byte), a pattern, and the low byte of the sequence number again at the end.
  */
 export const headerBytes = 5;
+const timeLook = 64;
 export function patternOf(producer: number, size: number): Uint8Array {
   return Uint8Array.from({ length: size }, (_, index) => (index * 7 + producer) & 0xff);
 }
@@ -32,6 +33,21 @@ export class ItemMaker {
     const items: Uint8Array[] = [];
     for (let made = 0; made < count; made++) items.push(this.make());
     return items;
+  }
+
+  /** So many, each made when it is asked for, or what has been asked for when the time is up. */
+  *items(most: number, forMs = Infinity): Generator<Uint8Array, void, undefined> {
+    const deadline = performance.now() + forMs;
+    for (let made = 0; made < most; made++) {
+      // The time is asked for now and then: that costs as much as an item.
+      if (made % timeLook === 0 && performance.now() >= deadline) return;
+      yield this.make();
+    }
+  }
+
+  /** How many it has made. */
+  get made(): number {
+    return this.#next;
   }
 }
 

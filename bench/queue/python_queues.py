@@ -10,51 +10,22 @@ import sys
 import threading
 import time
 
-HEADER_BYTES = 5
-WHOLE_LOOK = 256
+from python_items import Tally, make_items
 
 
-def pattern_of(producer, size):
-    return bytes((index * 7 + producer) & 0xFF for index in range(size))
-
-
-def produce(queue, producer, items, size):
-    middle = pattern_of(producer, size)[HEADER_BYTES:-1]
-    tail = bytes([producer]) + middle
+def produce(queue, producer, count, size):
     first = time.monotonic_ns()
-    for sequence in range(items):
-        queue.put(sequence.to_bytes(4, "little") + tail + bytes([sequence & 0xFF]))
+    for item in make_items(producer, count, size):
+        queue.put(item)
     queue.put(None)
-    return {"first_put_ns": str(first), "items": items}
+    return {"first_put_ns": str(first), "items": count}
 
 
 def consume(queue, size):
-    count = sequences = 0
-    last_of = {}
-    last_ns = None
-    patterns = {}
+    tally = Tally(size)
     for item in iter(queue.get, None):
-        last_ns = time.monotonic_ns()
-        sequence = int.from_bytes(item[:4], "little")
-        producer = item[4]
-        if len(item) != size or item[-1] != sequence & 0xFF:
-            raise ValueError(f"Item {sequence} of producer {producer} is damaged")
-        if sequence <= last_of.get(producer, -1):
-            raise ValueError(f"Item {sequence} of producer {producer} came after a later one")
-        last_of[producer] = sequence
-        sequences += sequence
-        if count % WHOLE_LOOK == 0:
-            if producer not in patterns:
-                patterns[producer] = pattern_of(producer, size)
-            if item[HEADER_BYTES:-1] != patterns[producer][HEADER_BYTES:-1]:
-                raise ValueError(f"Item {sequence} of producer {producer} is damaged inside")
-        count += 1
-    return {
-        "last_item_ns": None if last_ns is None else str(last_ns),
-        "count": count,
-        "bytes": count * size,
-        "sequences": sequences,
-    }
+        tally.add(item)
+    return tally.answer()
 
 
 def end_with_parent():

@@ -7,7 +7,7 @@ import { Driver } from "../harness/driver.js";
 import { nodeProgram } from "../harness/node-program.js";
 import type { Setting } from "../harness/run-benchmark.js";
 import { loadsOf, mostPairs } from "./loads.js";
-import { NodePairs } from "./node-pairs.js";
+import { ProgramPairs } from "./program-pairs.js";
 
 export const barePipe = "Unix sockets through a relay";
 
@@ -24,7 +24,7 @@ export async function socketContenders({
     new Driver([...nodeProgram("bench/queue/socket-relay.js"), producersPath, consumersPath]),
   );
   await relay.ask({}, z.object({ ready: z.literal(true) }));
-  const pairs = new NodePairs(resources, {
+  const pairs = new ProgramPairs(resources, {
     producer: nodeProgram("bench/queue/socket-producer.js"),
     consumer: nodeProgram("bench/queue/socket-consumer.js"),
     env: {},

@@ -1,6 +1,11 @@
 /** Frames of the bare pipe: [bytes of the rest: u32] and for each item [its length: u32] [its bytes]. */
 const lengthBytes = 4;
 
+/** As many items as one frame of a queue's stream has: 1024, or a megabyte. */
+export function frameItems(size: number): number {
+  return Math.max(1, Math.min(1024, Math.floor(1_000_000 / size)));
+}
+
 export function encodeFrame(items: readonly Uint8Array[]): Buffer {
   const bytes = items.reduce((sum, item) => sum + lengthBytes + item.length, 0);
   const frame = Buffer.allocUnsafe(lengthBytes + bytes);

@@ -5,15 +5,14 @@ import { answerCommands } from "../harness/answer-commands.js";
 import { type ProducerAnswer, produceCommand } from "./exchange.js";
 import { ItemMaker } from "./items.js";
 import { nowNs } from "./moment.js";
-import { encodeFrame } from "./socket-frame.js";
-import { chunkItems } from "./ways.js";
+import { encodeFrame, frameItems } from "./socket-frame.js";
 
 await answerCommands(async (asked): Promise<ProducerAnswer> => {
   const { queue: path, producer, items, size } = produceCommand.parse(asked);
   const socket = connect(path);
   await once(socket, "connect");
   const maker = new ItemMaker(producer, size);
-  const most = chunkItems(size);
+  const most = frameItems(size);
   const first = nowNs();
   for (let left = items; left > 0; left -= most) {
     const frame = encodeFrame(maker.makeMany(Math.min(left, most)));

@@ -89,6 +89,7 @@ describe("a report", () => {
     targets: [...target("a rate", "rows", 999, { atLeast: 1_000_000 })],
     left_out: ["Python: there is no python3"],
     quick: true,
+    only: [],
     rounds: { warm_up: 1, measured: 3 },
     machine: {
       cpus: 2,

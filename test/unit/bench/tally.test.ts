@@ -121,3 +121,12 @@ describe("the rate of an exchange", () => {
     );
   });
 });
+
+describe("a maker of items", () => {
+  it("makes as many as are asked for, or what there was time for", () => {
+    const maker = new ItemMaker(0, size);
+    assert.equal([...maker.items(100)].length, 100);
+    assert.deepEqual([...maker.items(100, 0)], []);
+    assert.equal(maker.made, 100);
+  });
+});

@@ -25,8 +25,8 @@ export interface Round {
   readonly finish: () => Promise<void>;
 }
 
-/** Producers and consumers that are Node programs, each a process that lives through all rounds. */
-export class NodePairs {
+/** Producers and consumers, each a process that lives through all rounds. */
+export class ProgramPairs {
   readonly #producers: readonly Driver[];
   readonly #consumers: readonly Driver[];
 
