@@ -10,11 +10,18 @@ module.exports = {
       to: { pathNot: "^server/core/" },
     },
     {
+      name: "wire-imports-nothing",
+      comment: "The encoding of frames, which server and client share.",
+      severity: "error",
+      from: { path: "^wire/" },
+      to: { pathNot: "^wire/" },
+    },
+    {
       name: "domain-is-pure",
       comment: "The domain decides; it knows no Node module, package, adapter or generated type.",
       severity: "error",
       from: { path: domain },
-      to: { pathNot: [domain, "^server/core/"] },
+      to: { pathNot: [domain, "^server/core/", "^wire/items\\.ts$"] },
     },
     {
       name: "queues-stand-alone",

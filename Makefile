@@ -9,7 +9,7 @@ CLEAN_NPM := $(NPM) --no-audit --no-fund --loglevel=error
 proto_files := $(wildcard proto/forkbus/v1/*.proto)
 keeper_files := $(wildcard server/native/keeper/*.c server/native/keeper/*.h) server/native/keeper/Makefile
 addon_files := $(wildcard server/native/addon/*.c server/native/addon/*.h) server/native/addon/Makefile
-typescript_files := $(shell find packaging server client/typescript cli test bench examples -name '*.ts' 2>/dev/null)
+typescript_files := $(shell find packaging wire server client/typescript cli test bench examples -name '*.ts' 2>/dev/null)
 python_files := $(shell find client/python -name '*.py' -not -path '*/tests/*') client/python/pyproject.toml \
   client/python/README.md client/python/forkbus/py.typed LICENSE
 

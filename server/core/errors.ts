@@ -37,6 +37,10 @@ export type DomainErrorCode =
   | "frame-too-large"
   | "frame-count-mismatch"
   | "item-too-large"
+  | "item-needs-stream"
+  | "part-out-of-order"
+  | "window-exceeded"
+  | "producer-fenced"
   | "wait-cancelled"
   | "subscription-not-found";
 

@@ -3,14 +3,22 @@ import {
   type MethodDefinition,
   type sendUnaryData,
   type Server,
+  type ServerDuplexStream,
   type ServerUnaryCall,
   type ServerWritableStream,
   type UntypedHandleCall,
 } from "@grpc/grpc-js";
 import { type AdapterHost, openCall, type OpenCall } from "./open-call.js";
-import { decodeRequest, type DecodedRequest, encodeResponse } from "./message-codec.js";
+import {
+  decodeRequest,
+  type DecodedRequest,
+  encodeResponse,
+  type EncodedMessage,
+} from "./message-codec.js";
+import { RequestStream } from "./request-stream.js";
 import { ResponseStream } from "./response-stream.js";
 import type {
+  DuplexHandler,
   Handlers,
   MethodShape,
   ServiceShape,
@@ -36,18 +44,39 @@ export function addService<Service extends ServiceShape>(
   handlers: Handlers<Service>,
   host: AdapterHost,
 ): void {
-  const methods: Record<string, MethodDefinition<DecodedRequest, Buffer>> = {};
+  const methods: Record<string, MethodDefinition<DecodedRequest, EncodedMessage>> = {};
   const implementation: Record<string, UntypedHandleCall> = {};
   for (const [name, method] of Object.entries(definition.methods)) {
     const path = `${definition.fullName}/${method.name}`;
-    if (method.requestStream) throw new Error(`Client streams are not served yet: ${path}`);
+    if (method.requestStream && !method.responseStream) {
+      throw new Error(`Streams with one answer are not served: ${path}`);
+    }
     const handler: unknown = handlers[name];
     if (typeof handler !== "function") throw new Error(`No handler for ${path}`);
     methods[name] = methodDefinition(path, method, host.limits.requestMessageBytes);
     // Handlers<Service> has checked each handler against its method; a loop over names cannot show it.
-    implementation[name] = method.responseStream
-      ? serveStream(path, method, handler as StreamHandler<unknown, unknown>, host)
-      : serveUnary(path, method, handler as UnaryHandler<unknown, unknown>, host);
+    if (method.requestStream) {
+      implementation[name] = serveDuplex(
+        path,
+        method,
+        handler as DuplexHandler<unknown, unknown>,
+        host,
+      );
+    } else if (method.responseStream) {
+      implementation[name] = serveStream(
+        path,
+        method,
+        handler as StreamHandler<unknown, unknown>,
+        host,
+      );
+    } else {
+      implementation[name] = serveUnary(
+        path,
+        method,
+        handler as UnaryHandler<unknown, unknown>,
+        host,
+      );
+    }
   }
   server.addService(methods, implementation);
 }
@@ -56,14 +85,14 @@ function methodDefinition(
   path: string,
   method: MethodShape,
   maxRequestBytes: number,
-): MethodDefinition<DecodedRequest, Buffer> {
+): MethodDefinition<DecodedRequest, EncodedMessage> {
   return {
     path: `/${path}`,
     requestStream: method.requestStream,
     responseStream: method.responseStream,
     requestDeserialize: (bytes) => decodeRequest(path, method, bytes, maxRequestBytes),
     // The adapter encodes: what fails there is then an error of the handler like any other.
-    responseSerialize: (bytes) => bytes,
+    responseSerialize: (message) => message as Buffer,
     requestSerialize: notAClient,
     responseDeserialize: notAClient,
   };
@@ -79,7 +108,10 @@ function serveUnary(
   handler: UnaryHandler<unknown, unknown>,
   host: AdapterHost,
 ) {
-  return (call: ServerUnaryCall<DecodedRequest, Buffer>, respond: sendUnaryData<Buffer>): void => {
+  return (
+    call: ServerUnaryCall<DecodedRequest, EncodedMessage>,
+    respond: sendUnaryData<EncodedMessage>,
+  ): void => {
     const opened = openCall(path, call, host);
     if (opened === undefined) return;
     answerUnary(opened, method, handler, call, respond).catch((error: unknown) => {
@@ -92,11 +124,11 @@ async function answerUnary(
   opened: OpenCall,
   method: MethodShape,
   handler: UnaryHandler<unknown, unknown>,
-  call: ServerUnaryCall<DecodedRequest, Buffer>,
-  respond: sendUnaryData<Buffer>,
+  call: ServerUnaryCall<DecodedRequest, EncodedMessage>,
+  respond: sendUnaryData<EncodedMessage>,
 ): Promise<void> {
   const { lifetime } = opened;
-  let response: Buffer;
+  let response: EncodedMessage;
   try {
     const message = opened.request(call.request);
     response = encodeResponse(method, await handler(message, lifetime));
@@ -152,26 +184,49 @@ function serveStream(
   handler: StreamHandler<unknown, unknown>,
   host: AdapterHost,
 ) {
-  return (call: ServerWritableStream<DecodedRequest, Buffer>): void => {
+  return (call: ServerWritableStream<DecodedRequest, EncodedMessage>): void => {
     const opened = openCall(path, call, host);
     if (opened === undefined) return;
-    answerStream(opened, method, handler, call).catch((error: unknown) => {
+    const { lifetime } = opened;
+    respondWith(opened, method, call, () => handler(opened.request(call.request), lifetime)).catch(
+      (error: unknown) => {
+        opened.reportFault(error);
+      },
+    );
+  };
+}
+
+function serveDuplex(
+  path: string,
+  method: MethodShape,
+  handler: DuplexHandler<unknown, unknown>,
+  host: AdapterHost,
+) {
+  return (call: ServerDuplexStream<DecodedRequest, EncodedMessage>): void => {
+    const opened = openCall(path, call, host);
+    if (opened === undefined) return;
+    const { lifetime } = opened;
+    const requests = new RequestStream(call, lifetime.signal, (decoded) => opened.request(decoded));
+    respondWith(opened, method, call, () => handler(requests, lifetime)).catch((error: unknown) => {
       opened.reportFault(error);
     });
   };
 }
 
-async function answerStream(
+/** Answers with the messages of the iterable, and with OK or the status of what it throws. */
+async function respondWith(
   opened: OpenCall,
   method: MethodShape,
-  handler: StreamHandler<unknown, unknown>,
-  call: ServerWritableStream<DecodedRequest, Buffer>,
+  call:
+    | ServerWritableStream<DecodedRequest, EncodedMessage>
+    | ServerDuplexStream<DecodedRequest, EncodedMessage>,
+  messages: () => AsyncIterable<unknown>,
 ): Promise<void> {
   const { lifetime } = opened;
   const deadline = opened.watchDeadline();
   try {
     const out = new ResponseStream(call, lifetime.signal);
-    for await (const message of handler(opened.request(call.request), lifetime)) {
+    for await (const message of messages()) {
       await out.write(encodeResponse(method, message));
       if (lifetime.cancelled) break;
     }

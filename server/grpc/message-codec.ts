@@ -1,3 +1,4 @@
+import { Rope } from "../../wire/rope.js";
 import type { MethodShape } from "./service-shape.js";
 import { type FailureStatus, statusOfTooLarge, statusOfUndecodable } from "./status-of-error.js";
 
@@ -24,9 +25,16 @@ export function decodeRequest(
   }
 }
 
-export function encodeResponse(method: MethodShape, message: unknown): Buffer {
+/**
+ * An encoded message. grpc-js asks no more of one than its length, and to be copied into a buffer
+ * of its own behind five bytes of header; a test holds it to that.
+ */
+export type EncodedMessage = Buffer | Rope;
+
+export function encodeResponse(method: MethodShape, message: unknown): EncodedMessage {
   // Handlers<Service> has checked that the handler's messages are what this codec takes.
   const bytes = method.responseType.encode(message as never).finish();
+  if (bytes instanceof Rope) return bytes;
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 

@@ -1,4 +1,4 @@
-import type { ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
+import type { Deadline, Metadata } from "@grpc/grpc-js";
 import { randomBytes } from "node:crypto";
 import type { Principal } from "../auth/principal.js";
 import { DomainError } from "../core/errors.js";
@@ -21,8 +21,13 @@ export interface AdapterHost {
   readonly endedCalls: Pick<EndedCalls, "has">;
 }
 
-type SurfaceCall =
-  ServerUnaryCall<DecodedRequest, Buffer> | ServerWritableStream<DecodedRequest, Buffer>;
+/** What grpc-js's calls of all kinds have in common. */
+interface SurfaceCall {
+  readonly metadata: Metadata;
+  getPeer(): string;
+  getDeadline(): Deadline;
+  once(event: "cancelled", listener: () => void): unknown;
+}
 
 /** Undefined if the call has ended before its request was complete: there is nobody to answer. */
 export function openCall(path: string, call: SurfaceCall, host: AdapterHost): OpenCall | undefined {

@@ -1,25 +1,38 @@
 import { createHash } from "node:crypto";
 import * as proto from "../../proto/gen/forkbus/v1/queue.js";
+import { type Items } from "../../wire/items.js";
 import { principalName } from "../auth/principal.js";
+import { DomainError } from "../core/errors.js";
 import { parseLabels } from "../core/labels.js";
 import { parseName, parseNamePrefix, parseRequestId } from "../core/names.js";
+import { MAX_FRAMED_ITEM_BYTES } from "../queues/frame-limits.js";
 import { type QueueTable } from "../queues/queue-table.js";
 import { type CallContext } from "./call-context.js";
+import { consume } from "./consume-call.js";
+import { fromDelivered, fromFrame, largeItemBytes, toItems } from "./convert/frame.js";
 import {
   fromEnd,
-  fromFrame,
   fromQueue,
   toGetLimits,
-  toItems,
   toQueueSpec,
   toSubscriberOptions,
   toTakenTotal,
+  toUntakenLimit,
 } from "./convert/queue.js";
 import { decodePageToken, encodePageToken, pageSize } from "./page-token.js";
+import { produce } from "./produce-call.js";
+import type {
+  ConsumeResponse,
+  GetResponse,
+  ProduceRequest,
+  PutRequest,
+  QueueServiceWire,
+  SubscribeResponse,
+} from "./queue-codecs.js";
 import { type Handlers } from "./service-shape.js";
 
 /** Requests to calls of the queue table, and back: no decisions here. */
-export class QueueService implements Handlers<typeof proto.QueueServiceDefinition> {
+export class QueueService implements Handlers<typeof QueueServiceWire> {
   readonly #queues: QueueTable;
 
   constructor(queues: QueueTable) {
@@ -80,7 +93,7 @@ export class QueueService implements Handlers<typeof proto.QueueServiceDefinitio
   };
 
   readonly put = async (
-    request: proto.PutRequest,
+    request: PutRequest,
     { principal, signal }: CallContext,
   ): Promise<proto.PutResponse> => {
     const items = toItems(request.frame);
@@ -93,13 +106,10 @@ export class QueueService implements Handlers<typeof proto.QueueServiceDefinitio
       request: id === undefined ? undefined : { id, digest: digestOf(items) },
       signal,
     });
-    return { stored: items.length, firstSeq: BigInt(firstSeq) };
+    return { stored: items.count, firstSeq: BigInt(firstSeq) };
   };
 
-  readonly get = async (
-    request: proto.GetRequest,
-    context: CallContext,
-  ): Promise<proto.GetResponse> => {
+  readonly get = async (request: proto.GetRequest, context: CallContext): Promise<GetResponse> => {
     const outcome = await this.#queues.get({
       queue: parseName("queue", request.queue),
       caller: principalName(context.principal),
@@ -113,6 +123,11 @@ export class QueueService implements Handlers<typeof proto.QueueServiceDefinitio
       return { end: fromEnd(outcome.end), backlog, frame: undefined };
     }
     const { frame } = outcome;
+    const largeBytes = largeItemBytes(frame);
+    if (largeBytes !== undefined) {
+      outcome.putBack();
+      throw itemNeedsStream(largeBytes);
+    }
     // Until it is written to the connection, it can go back to where it was.
     context.undeliverable(() => {
       outcome.putBack();
@@ -127,7 +142,7 @@ export class QueueService implements Handlers<typeof proto.QueueServiceDefinitio
   readonly subscribe = (
     request: proto.SubscribeRequest,
     context: CallContext,
-  ): AsyncIterable<proto.SubscribeResponse> => this.#frames(request, context);
+  ): AsyncIterable<SubscribeResponse> => this.#frames(request, context);
 
   readonly take = async (
     request: proto.TakeRequest,
@@ -147,13 +162,24 @@ export class QueueService implements Handlers<typeof proto.QueueServiceDefinitio
     return Promise.resolve({ found: this.#queues.cancelWait(principalName(principal), id) });
   };
 
+  readonly produce = (
+    requests: AsyncIterable<ProduceRequest>,
+    context: CallContext,
+  ): AsyncIterable<proto.ProduceResponse> => produce(this.#queues, requests, context);
+
+  readonly consume = (
+    requests: AsyncIterable<proto.ConsumeRequest>,
+    { signal }: CallContext,
+  ): AsyncIterable<ConsumeResponse> => consume(this.#queues, requests, signal);
+
   async *#frames(
     request: proto.SubscribeRequest,
     { principal, signal }: CallContext,
-  ): AsyncGenerator<proto.SubscribeResponse, void> {
+  ): AsyncGenerator<SubscribeResponse, void> {
     const queue = parseName("queue", request.queue);
     const caller = principalName(principal);
-    using open = this.#queues.subscribe(queue, caller, toSubscriberOptions(request));
+    const untaken = toUntakenLimit(request);
+    using open = this.#queues.subscribe(queue, caller, toSubscriberOptions(request), untaken);
     const { id, subscription } = open;
     yield { ...noFrame, subscriptionId: id };
     for (;;) {
@@ -165,8 +191,8 @@ export class QueueService implements Handlers<typeof proto.QueueServiceDefinitio
       // Cancelled since it came: closing gives it back.
       if (signal.aborted) return;
       if (!request.reportTaken) subscription.takeAll();
-      const { frame } = step;
-      yield { ...noFrame, backlog: BigInt(frame.backlog), frame: fromFrame(frame) };
+      const backlog = BigInt(step.frame.backlog);
+      for (const frame of fromDelivered(step.frame)) yield { ...noFrame, backlog, frame };
     }
   }
 }
@@ -176,15 +202,21 @@ const noFrame = {
   backlog: 0n,
   subscriptionId: "",
   frame: undefined,
-} as const satisfies proto.SubscribeResponse;
+} as const satisfies SubscribeResponse;
+
+function itemNeedsStream(bytes: number): DomainError {
+  return new DomainError(
+    "item-needs-stream",
+    `The first item has ${bytes} bytes, a response at most ${MAX_FRAMED_ITEM_BYTES}; Subscribe and Consume give it in parts`,
+    { facts: { bytes: String(bytes), max_bytes: String(MAX_FRAMED_ITEM_BYTES) } },
+  );
+}
 
 function toRequestId(id: string): string | undefined {
   return id === "" ? undefined : parseRequestId("request_id", id);
 }
 
 /** Tells items apart by their bytes and by where each ends. */
-function digestOf(items: readonly Uint8Array[]): string {
-  const hash = createHash("sha256");
-  for (const item of items) hash.update(`${item.length}:`).update(item);
-  return hash.digest("base64url");
+function digestOf(items: Items): string {
+  return createHash("sha256").update(items.encoded).digest("base64url");
 }

@@ -1,4 +1,9 @@
-import type { ServerWritableStream } from "@grpc/grpc-js";
+import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
+import type { EncodedMessage } from "./message-codec.js";
+
+type ResponseCall =
+  | Pick<ServerWritableStream<unknown, EncodedMessage>, "write">
+  | Pick<ServerDuplexStream<unknown, EncodedMessage>, "write">;
 
 /**
  * Writes the messages of one server stream no faster than its reader takes them. Written and not
@@ -8,19 +13,19 @@ import type { ServerWritableStream } from "@grpc/grpc-js";
 export class ResponseStream {
   static readonly maxBufferedBytes = 256 * 1024;
 
-  readonly #call: ServerWritableStream<unknown, Buffer>;
+  readonly #call: ResponseCall;
   readonly #signal: AbortSignal;
   #buffered = 0;
   #wake: (() => void) | undefined;
 
-  constructor(call: ServerWritableStream<unknown, Buffer>, signal: AbortSignal) {
+  constructor(call: ResponseCall, signal: AbortSignal) {
     this.#call = call;
     this.#signal = signal;
     signal.addEventListener("abort", this.#onProgress, { once: true });
   }
 
   /** Resolves when there is room for more, or the call was cancelled. */
-  async write(message: Buffer): Promise<void> {
+  async write(message: EncodedMessage): Promise<void> {
     if (this.#signal.aborted) return;
     this.#buffered += message.byteLength;
     this.#call.write(message, () => {

@@ -1,8 +1,9 @@
+import type { Rope } from "../../wire/rope.js";
 import type { CallContext } from "./call-context.js";
 
-/** What the generated code offers of a message type. */
+/** What the generated code offers of a message type. A rope saves a copy of what is large. */
 export interface MessageCodec {
-  encode(message: never): { finish(): Uint8Array };
+  encode(message: never): { finish(): Uint8Array | Rope };
   decode(input: Uint8Array): unknown;
 }
 
@@ -20,14 +21,18 @@ export interface ServiceShape {
   readonly methods: Readonly<Record<string, MethodShape>>;
 }
 
-type Message<Codec extends MessageCodec> = ReturnType<Codec["decode"]>;
+type Request<Method extends MethodShape> = ReturnType<Method["requestType"]["decode"]>;
 
-/** The method's implementation. Methods that take a stream are not served yet: they have none. */
+type Response<Method extends MethodShape> = Parameters<Method["responseType"]["encode"]>[0];
+
+/** The method's implementation. Methods that take a stream and answer once are not served: they have none. */
 export type Handler<Method extends MethodShape> = Method["requestStream"] extends true
-  ? never
+  ? Method["responseStream"] extends true
+    ? DuplexHandler<Request<Method>, Response<Method>>
+    : never
   : Method["responseStream"] extends true
-    ? StreamHandler<Message<Method["requestType"]>, Message<Method["responseType"]>>
-    : UnaryHandler<Message<Method["requestType"]>, Message<Method["responseType"]>>;
+    ? StreamHandler<Request<Method>, Response<Method>>
+    : UnaryHandler<Request<Method>, Response<Method>>;
 
 export type UnaryHandler<Request, Response> = (
   request: Request,
@@ -42,6 +47,16 @@ export type UnaryHandler<Request, Response> = (
  */
 export type StreamHandler<Request, Response> = (
   request: Request,
+  context: CallContext,
+) => AsyncIterable<Response>;
+
+/**
+ * As StreamHandler, for a stream of requests, which ends when the client half-closes. A request
+ * that cannot be decoded is thrown where it would have come. The requests that have not been asked
+ * for are bounded, and stop the client.
+ */
+export type DuplexHandler<Request, Response> = (
+  requests: AsyncIterable<Request>,
   context: CallContext,
 ) => AsyncIterable<Response>;
 

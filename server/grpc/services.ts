@@ -1,9 +1,9 @@
 import { AdminServiceDefinition } from "../../proto/gen/forkbus/v1/admin.js";
 import { ProcessServiceDefinition } from "../../proto/gen/forkbus/v1/process.js";
-import { QueueServiceDefinition } from "../../proto/gen/forkbus/v1/queue.js";
 import { type AdminService } from "./admin-service.js";
 import { type GrpcServer } from "./grpc-server.js";
 import { type ProcessService } from "./process-service.js";
+import { QueueServiceWire } from "./queue-codecs.js";
 import { type QueueService } from "./queue-service.js";
 
 export interface Services {
@@ -15,12 +15,12 @@ export interface Services {
 /** Full names of our services, such as `forkbus.v1.QueueService`. */
 export const SERVICE_NAMES: readonly string[] = [
   ProcessServiceDefinition.fullName,
-  QueueServiceDefinition.fullName,
+  QueueServiceWire.fullName,
   AdminServiceDefinition.fullName,
 ];
 
 export function serveAll(server: GrpcServer, { processes, queues, admin }: Services): void {
   server.serve(ProcessServiceDefinition, processes);
-  server.serve(QueueServiceDefinition, queues);
+  server.serve(QueueServiceWire, queues);
   server.serve(AdminServiceDefinition, admin);
 }

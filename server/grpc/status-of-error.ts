@@ -3,7 +3,7 @@ import type { DomainError, DomainErrorCode } from "../core/errors.js";
 import { encodeErrorDetails } from "./error-details.js";
 
 /** The only place where a gRPC status is chosen. A code that is missing here does not compile. */
-const statusOfCode: Record<DomainErrorCode, status> = {
+export const statusOfCode: Record<DomainErrorCode, status> = {
   "invalid-field": status.INVALID_ARGUMENT,
   "request-id-reused": status.INVALID_ARGUMENT,
   "page-token-invalid": status.INVALID_ARGUMENT,
@@ -38,6 +38,10 @@ const statusOfCode: Record<DomainErrorCode, status> = {
   "frame-too-large": status.INVALID_ARGUMENT,
   "frame-count-mismatch": status.INVALID_ARGUMENT,
   "item-too-large": status.INVALID_ARGUMENT,
+  "item-needs-stream": status.FAILED_PRECONDITION,
+  "part-out-of-order": status.INVALID_ARGUMENT,
+  "window-exceeded": status.INVALID_ARGUMENT,
+  "producer-fenced": status.ABORTED,
   "subscription-not-found": status.NOT_FOUND,
   "wait-cancelled": status.ABORTED,
 };

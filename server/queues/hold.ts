@@ -1,21 +1,28 @@
 import { compactRun, splitRun, type ItemRun } from "./item-run.js";
 
-/** How many items, and how many bytes they have. */
+/** How many items, how many bytes they have, and what they take of the budget of all queues. */
 export interface Amount {
   readonly items: number;
   readonly bytes: number;
+  readonly cost: number;
 }
 
 /** What one taker has been sent and has not taken, in the order in which it was sent. */
 export class Hold {
   #runs: ItemRun[] = [];
   #sent = 0;
+  #sentBytes = 0;
   #taken = 0;
   #bytes = 0;
 
   /** Items sent since the beginning. */
   get sent(): number {
     return this.#sent;
+  }
+
+  /** Bytes of items sent since the beginning. */
+  get sentBytes(): number {
+    return this.#sentBytes;
   }
 
   get taken(): number {
@@ -30,17 +37,13 @@ export class Hold {
     return this.#bytes;
   }
 
-  add(runs: readonly ItemRun[]): Amount {
-    let items = 0;
-    let bytes = 0;
+  add(runs: readonly ItemRun[]): void {
     for (const run of runs) {
       this.#runs.push(run);
-      items += run.items.length;
-      bytes += run.bytes;
+      this.#sent += run.items.count;
+      this.#sentBytes += run.items.bytes;
+      this.#bytes += run.items.bytes;
     }
-    this.#sent += items;
-    this.#bytes += bytes;
-    return { items, bytes };
   }
 
   /** Lets go of all items up to this total; says how many that were, none for a total from before. */
@@ -48,25 +51,28 @@ export class Hold {
     if (total > this.#sent) throw new Error(`${total} items cannot be taken of ${this.#sent} sent`);
     const items = Math.max(0, total - this.#taken);
     let bytes = 0;
+    let cost = 0;
     let whole = 0;
     for (let left = items; left > 0;) {
       const run = this.#runs[whole];
       if (run === undefined) throw new Error(`A hold lacks ${left} of its items`);
-      if (run.items.length <= left) {
-        left -= run.items.length;
-        bytes += run.bytes;
+      if (run.items.count <= left) {
+        left -= run.items.count;
+        bytes += run.items.bytes;
+        cost += run.cost;
         whole++;
       } else {
-        const [part, rest] = splitRun(run, left);
+        const [part, rest] = splitRun(run, run.items.split(left));
         this.#runs[whole] = compactRun(rest);
-        bytes += part.bytes;
+        bytes += part.items.bytes;
+        cost += part.cost;
         left = 0;
       }
     }
     this.#runs.splice(0, whole);
     this.#taken += items;
     this.#bytes -= bytes;
-    return { items, bytes };
+    return { items, bytes, cost };
   }
 
   /** Ends the hold and hands out what was untaken. */

@@ -1,8 +1,5 @@
 import { DomainError } from "../core/errors.js";
 
-/** What an item costs beside its bytes: its place in a list and the objects that hold it. */
-const ITEM_OVERHEAD_BYTES = 320;
-
 /**
  * The memory that all queues share, in which waiting puts count as if they were stored. It keeps
  * many queues, each within its bounds, from being too much together.
@@ -22,23 +19,18 @@ export class MemoryBudget {
   /**
    * @throws DomainError host-exhausted, and then nothing is reserved
    */
-  reserve(items: number, bytes: number): void {
-    const cost = costOf(items, bytes);
-    if (this.#usedBytes + cost > this.limitBytes) {
+  reserve(bytes: number): void {
+    if (this.#usedBytes + bytes > this.limitBytes) {
       throw new DomainError(
         "host-exhausted",
-        `All queues together may use ${this.limitBytes} bytes of memory, and have no room for ${cost} more`,
+        `All queues together may use ${this.limitBytes} bytes of memory, and have no room for ${bytes} more`,
         { facts: { resource: "queue-memory", limit: String(this.limitBytes) } },
       );
     }
-    this.#usedBytes += cost;
+    this.#usedBytes += bytes;
   }
 
-  release(items: number, bytes: number): void {
-    this.#usedBytes -= costOf(items, bytes);
+  release(bytes: number): void {
+    this.#usedBytes -= bytes;
   }
-}
-
-function costOf(items: number, bytes: number): number {
-  return bytes + items * ITEM_OVERHEAD_BYTES;
 }

@@ -1,42 +1,20 @@
+import { type Items } from "../../wire/items.js";
 import { type FrameLimits } from "./frame-limits.js";
-import { Hold } from "./hold.js";
-import { compactRun, ownPut } from "./item-run.js";
+import { type Amount, Hold } from "./hold.js";
+import { compactRun, costOf } from "./item-run.js";
+import { fittingPart, type Putter, type PutMode } from "./putter.js";
 import { type PartyId, type PutRefusal, type QueueEffect, type TakerEnd } from "./queue-effect.js";
 import { type QueueSpec } from "./queue-spec.js";
 import { type QueueCounts, type QueueState } from "./queue-status.js";
 import { ReadyList } from "./ready-list.js";
+import {
+  capacityOf,
+  type Credit,
+  type Getter,
+  type Subscriber,
+  type SubscriberOptions,
+} from "./taker.js";
 import { WaitLine } from "./wait-line.js";
-
-interface Putter {
-  readonly id: PartyId;
-  readonly items: readonly Uint8Array[];
-  readonly bytes: number;
-}
-
-interface Getter {
-  readonly kind: "getter";
-  readonly id: PartyId;
-  readonly limits: FrameLimits;
-}
-
-interface Subscriber {
-  readonly kind: "subscriber";
-  readonly id: PartyId;
-  readonly limits: FrameLimits;
-  readonly maxUntaken: number;
-  readonly totalLimit: number;
-  readonly hold: Hold;
-  /** Whether it asked for a frame that it has not been sent. */
-  pulling: boolean;
-}
-
-export interface SubscriberOptions {
-  readonly limits: FrameLimits;
-  /** Most items sent and not taken. */
-  readonly maxUntaken: number;
-  /** End when this many have been taken; Infinity: never. */
-  readonly totalLimit: number;
-}
 
 type Phase = "open" | "draining" | "deleted" | "stopping";
 
@@ -74,22 +52,25 @@ export class QueueCore {
     this.spec = spec;
   }
 
-  /** Stores the items, or waits for room: up to `waitMs`, for ever when undefined. The items must fit when empty. */
+  /**
+   * Stores the items, or waits for room: up to `waitMs`, for ever when undefined. What is to be
+   * stored at once must fit when the queue is empty. The queue owns their memory from here on.
+   */
   put(
     id: PartyId,
-    items: readonly Uint8Array[],
+    items: Items,
+    mode: PutMode,
     waitMs: number | undefined,
     now: number,
   ): readonly QueueEffect[] {
-    let bytes = 0;
-    for (const item of items) bytes += item.length;
-    const putter = { id, items, bytes };
+    const { byteLength: heldBytes } = items.encoded.buffer;
+    const putter = { id, mode, items, heldBytes, cost: costOf(items) };
     const closed = this.#putRefusal();
-    if (closed !== undefined) this.#emit({ kind: "refused", party: id, reason: closed });
-    else if (this.#putterLine.length === 0 && this.#hasRoom(putter)) this.#store(putter, now);
-    else if (waitMs === 0 || this.spec.fullPolicy === "reject") {
-      this.#emit({ kind: "refused", party: id, reason: "full" });
-    } else {
+    if (closed !== undefined) this.#refuse(putter, closed);
+    else if (this.#putterLine.length === 0 && this.#storeFitting(putter, now)) {
+      return this.#settle(now);
+    } else if (waitMs === 0 || this.spec.fullPolicy === "reject") this.#refuse(putter, "full");
+    else {
       this.#putters.set(id, putter);
       this.#putterLine.join(putter);
       this.#arm(id, waitMs);
@@ -138,6 +119,19 @@ export class QueueCore {
     return this.#settle(now);
   }
 
+  /** The subscription may be sent more; a total from before does nothing. */
+  grant(id: PartyId, credit: Credit, now: number): readonly QueueEffect[] {
+    const subscriber = this.#subscribers.get(id);
+    if (subscriber !== undefined) {
+      subscriber.credit = {
+        items: Math.max(subscriber.credit.items, credit.items),
+        bytes: Math.max(subscriber.credit.bytes, credit.bytes),
+      };
+      this.#joinWithCapacity(subscriber);
+    }
+    return this.#settle(now);
+  }
+
   /** How many items a getter or a subscription has been sent; undefined when it is not known (any more). */
   sentTo(id: PartyId): number | undefined {
     return this.#holdOf(id)?.sent;
@@ -147,14 +141,13 @@ export class QueueCore {
   take(id: PartyId, total: number, now: number): readonly QueueEffect[] {
     const hold = this.#holdOf(id);
     if (hold === undefined) return [];
-    const { items, bytes } = hold.take(total);
-    this.#acked += items;
-    this.#unhold(items, bytes);
+    const amount = hold.take(total);
+    this.#acked += amount.items;
+    this.#unhold(amount);
     if (hold.untaken === 0) this.#getterHolds.delete(id);
     const subscriber = this.#subscribers.get(id);
-    if (subscriber !== undefined) {
-      if (hold.taken >= subscriber.totalLimit) this.#endTaker(subscriber, "limit");
-      else this.#joinWithCapacity(subscriber);
+    if (subscriber !== undefined && hold.taken >= subscriber.totalLimit) {
+      this.#endTaker(subscriber, "limit");
     }
     return this.#settle(now);
   }
@@ -207,7 +200,7 @@ export class QueueCore {
     return this.#takerEnd() === undefined ? "draining" : "shut-down";
   }
 
-  counts(now: number): QueueCounts {
+  counts(now: number): Omit<QueueCounts, "producers"> {
     const oldest = this.#ready.first;
     return {
       state: this.state,
@@ -242,25 +235,28 @@ export class QueueCore {
     }
   }
 
-  #hasRoom(putter: Putter): boolean {
-    const items = this.#ready.items + this.#untaken + putter.items.length;
-    const bytes = this.#ready.bytes + this.#untakenBytes + putter.bytes;
-    return items <= (this.spec.maxItems ?? Infinity) && bytes <= this.spec.maxBytes;
-  }
-
-  #store(putter: Putter, now: number): void {
+  /** Stores what fits, and says whether that was all. */
+  #storeFitting(putter: Putter, now: number): boolean {
+    const fitting = fittingPart(putter, {
+      items: (this.spec.maxItems ?? Infinity) - this.#ready.items - this.#untaken,
+      bytes: this.spec.maxBytes - this.#ready.bytes - this.#untakenBytes,
+    });
+    if (fitting === undefined) return false;
+    const { items, cost, rest } = fitting;
     const firstSeq = this.#put + 1;
-    this.#put += putter.items.length;
-    for (const run of ownPut(firstSeq, putter.items, now)) this.#ready.append(run);
-    this.#emit({ kind: "stored", party: putter.id, firstSeq });
+    this.#put += items.count;
+    putter.items = rest;
+    putter.cost -= cost;
+    this.#ready.append({ firstSeq, items, heldBytes: putter.heldBytes, cost, putAt: now });
+    this.#emit({ kind: "stored", party: putter.id, firstSeq, items: items.count });
+    return rest.count === 0;
   }
 
   /** Serves whoever can be served now, and ends those who never will be. */
   #settle(now: number): readonly QueueEffect[] {
     for (let first = this.#putterLine.first; first !== undefined; first = this.#putterLine.first) {
-      if (!this.#hasRoom(first)) break;
+      if (!this.#storeFitting(first, now)) break;
       this.#leavePutters(first);
-      this.#store(first, now);
     }
     for (let first = this.#takerLine.first; first !== undefined; first = this.#takerLine.first) {
       if (this.#ready.items === 0) break;
@@ -276,7 +272,11 @@ export class QueueCore {
   #deliver(taker: Getter | Subscriber): void {
     const { id, limits } = taker;
     this.#takerLine.leave(taker);
-    let runs = this.#ready.take({ ...limits, items: Math.min(limits.items, capacityOf(taker)) });
+    const capacity = capacityOf(taker);
+    let runs = this.#ready.take({
+      items: Math.min(limits.items, capacity.items),
+      bytes: Math.min(limits.bytes, capacity.bytes),
+    });
     let hold: Hold;
     if (taker.kind === "getter") {
       this.#getters.delete(id);
@@ -291,16 +291,21 @@ export class QueueCore {
     }
     const [run] = runs;
     if (run === undefined) throw new Error("A ready list with items gave none");
-    const amount = hold.add(runs);
-    this.#untaken += amount.items;
-    this.#untakenBytes += amount.bytes;
-    const items = runs.length === 1 ? run.items : runs.flatMap((part) => part.items);
-    const frame = { firstSeq: run.firstSeq, items, backlog: this.#ready.items };
+    hold.add(runs);
+    const rows = runs.map((part) => part.items);
+    let items = 0;
+    for (const row of rows) {
+      items += row.count;
+      this.#untakenBytes += row.bytes;
+    }
+    this.#untaken += items;
+    const frame = { firstSeq: run.firstSeq, items, rows, backlog: this.#ready.items };
     this.#emit({ kind: "delivered", party: id, frame });
   }
 
   #joinWithCapacity(subscriber: Subscriber): void {
-    if (subscriber.pulling && capacityOf(subscriber) > 0) this.#takerLine.join(subscriber);
+    const { items, bytes } = capacityOf(subscriber);
+    if (subscriber.pulling && items > 0 && bytes > 0) this.#takerLine.join(subscriber);
   }
 
   #holdOf(id: PartyId): Hold | undefined {
@@ -311,7 +316,7 @@ export class QueueCore {
     const putter = this.#putters.get(id);
     if (putter !== undefined) {
       this.#leavePutters(putter);
-      this.#emit({ kind: "refused", party: id, reason });
+      this.#refuse(putter, reason);
     }
     const getter = this.#getters.get(id);
     if (getter !== undefined) this.#endTaker(getter, end);
@@ -327,8 +332,12 @@ export class QueueCore {
   #refuseAll(reason: PutRefusal): void {
     for (const putter of this.#putterLine.empty()) {
       this.#leavePutters(putter);
-      this.#emit({ kind: "refused", party: putter.id, reason });
+      this.#refuse(putter, reason);
     }
+  }
+
+  #refuse({ id, cost }: Putter, reason: PutRefusal): void {
+    this.#emit({ kind: "refused", party: id, reason, cost });
   }
 
   #endTaker(taker: Getter | Subscriber, end: TakerEnd): void {
@@ -346,20 +355,27 @@ export class QueueCore {
 
   /** Items and holds of everyone; those who hold find that they are no longer known. */
   #dropAll(): void {
-    const bytes = this.#ready.bytes;
     const ready = this.#ready.clear();
-    const held = { items: this.#untaken, bytes: this.#untakenBytes };
-    for (const subscriber of this.#subscribers.values()) subscriber.hold.release();
+    this.#dropped += ready.items;
+    this.#free(ready.cost);
+    const holds = [...this.#subscribers.values()].map((subscriber) => subscriber.hold);
+    holds.push(...this.#getterHolds.values());
+    for (const hold of holds) {
+      const held = hold.take(hold.sent);
+      this.#dropped += held.items;
+      this.#unhold(held);
+    }
     this.#getterHolds.clear();
-    this.#dropped += ready + held.items;
-    if (ready > 0) this.#emit({ kind: "freed", items: ready, bytes });
-    this.#unhold(held.items, held.bytes);
   }
 
-  #unhold(items: number, bytes: number): void {
+  #unhold({ items, bytes, cost }: Amount): void {
     this.#untaken -= items;
     this.#untakenBytes -= bytes;
-    if (items > 0) this.#emit({ kind: "freed", items, bytes });
+    this.#free(cost);
+  }
+
+  #free(cost: number): void {
+    if (cost > 0) this.#emit({ kind: "freed", cost });
   }
 
   #arm(id: PartyId, afterMs: number | undefined): void {
@@ -375,11 +391,4 @@ export class QueueCore {
   #emit(effect: QueueEffect): void {
     this.#effects.push(effect);
   }
-}
-
-/** How many more items the taker may be sent. */
-function capacityOf(taker: Getter | Subscriber): number {
-  if (taker.kind === "getter") return Infinity;
-  const { hold, maxUntaken, totalLimit } = taker;
-  return Math.min(maxUntaken - hold.untaken, totalLimit - hold.sent);
 }

@@ -18,6 +18,26 @@ export function requestIdReused(id: string): DomainError {
   return new DomainError("request-id-reused", `The request id ${id} was used for something else`);
 }
 
+export function producerFenced(): DomainError {
+  return new DomainError("producer-fenced", "Another stream uses this producer_id now");
+}
+
+export function windowExceeded(window: number, of: "sequence" | "bytes"): DomainError {
+  return new DomainError(
+    "window-exceeded",
+    `More was sent than the window allows, which ends at ${of} ${window}`,
+    { facts: { window: String(window) } },
+  );
+}
+
+export function partOutOfOrder(offset: number, expected: number): DomainError {
+  return new DomainError(
+    "part-out-of-order",
+    `A part of an item is at ${offset}, and ${expected} was expected`,
+    { facts: { offset: String(offset), expected_offset: String(expected) } },
+  );
+}
+
 /** Why the queue will not answer a call with items or with a receipt. */
 export function closedError(
   name: string,

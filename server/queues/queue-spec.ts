@@ -1,3 +1,4 @@
+import { type Items } from "../../wire/items.js";
 import { DomainError, invalidField } from "../core/errors.js";
 import { MAX_ITEM_BYTES } from "./frame-limits.js";
 
@@ -42,30 +43,41 @@ export function differingField(a: QueueSpec, b: QueueSpec): string | undefined {
 }
 
 /**
- * Refuses what no waiting could make room for; the queue may be as empty as it likes.
+ * Refuses a put that no waiting could make room for; the queue may be as empty as it likes.
  *
  * @throws DomainError invalid-field, item-too-large
  */
-export function requireFitting(spec: QueueSpec, items: readonly Uint8Array[]): void {
-  if (items.length === 0) throw invalidField("frame.items", "0", "A put needs at least one item");
-  const largest = Math.min(MAX_ITEM_BYTES, spec.maxBytes);
-  let bytes = 0;
-  for (const [index, item] of items.entries()) {
-    bytes += item.length;
-    if (item.length > largest) {
-      throw new DomainError(
-        "item-too-large",
-        `Item ${index} has ${item.length} bytes, at most ${largest} are allowed`,
-        { facts: { bytes: String(item.length), max_bytes: String(largest) } },
-      );
-    }
+export function requireFitting(spec: QueueSpec, items: Items): void {
+  if (items.count === 0) throw invalidField("frame.items", "0", "A put needs at least one item");
+  if (mayExceed(spec, items)) requireItemFitting(spec, items.largest);
+  if (spec.maxItems !== undefined && items.count > spec.maxItems) {
+    throw tooMuchAtOnce(items.count, `${items.count} items`, `${spec.maxItems} items`);
   }
-  if (spec.maxItems !== undefined && items.length > spec.maxItems) {
-    throw tooMuchAtOnce(items.length, `${items.length} items`, `${spec.maxItems} items`);
+  if (items.bytes > spec.maxBytes) {
+    throw tooMuchAtOnce(items.count, `${items.bytes} bytes`, `${spec.maxBytes} bytes`);
   }
-  if (bytes > spec.maxBytes) {
-    throw tooMuchAtOnce(items.length, `${bytes} bytes`, `${spec.maxBytes} bytes`);
-  }
+}
+
+/**
+ * @throws DomainError item-too-large
+ */
+export function requireItemFitting(spec: QueueSpec, bytes: number): void {
+  const largest = largestItem(spec);
+  if (bytes <= largest) return;
+  throw new DomainError(
+    "item-too-large",
+    `An item of ${bytes} bytes, at most ${largest} are allowed`,
+    { facts: { bytes: String(bytes), max_bytes: String(largest) } },
+  );
+}
+
+/** False when no item among these can be too large: together they are small enough. */
+export function mayExceed(spec: QueueSpec, items: Items): boolean {
+  return items.bytes > largestItem(spec);
+}
+
+function largestItem(spec: QueueSpec): number {
+  return Math.min(MAX_ITEM_BYTES, spec.maxBytes);
 }
 
 function tooMuchAtOnce(count: number, put: string, most: string): DomainError {

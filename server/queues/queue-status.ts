@@ -14,6 +14,8 @@ export interface QueueCounts {
   readonly oldestReadyMs: number;
   /** Open subscriptions. */
   readonly consumers: number;
+  /** Open streams of items into it. */
+  readonly producers: number;
   readonly waitingPuts: number;
   readonly waitingGets: number;
 }

@@ -1,3 +1,4 @@
+import { type Items } from "../../wire/items.js";
 import { type Clock } from "../core/clock.js";
 import { DomainError } from "../core/errors.js";
 import { equalLabels, hasLabels, type Labels } from "../core/labels.js";
@@ -5,13 +6,16 @@ import { SortedNames } from "../core/sorted-names.js";
 import { type FrameLimits } from "./frame-limits.js";
 import { MemoryBudget } from "./memory-budget.js";
 import { PutMemory } from "./put-memory.js";
-import { type SubscriberOptions } from "./queue-core.js";
+import { type Producer } from "./producer.js";
+import { ProducerTable } from "./producer-table.js";
 import { queueNotFound } from "./queue-errors.js";
 import { differingField, type QueueSpec } from "./queue-spec.js";
 import { type QueueCounts } from "./queue-status.js";
 import { type GetOutcome, Queue } from "./queue.js";
 import { type OpenSubscription, SubscriptionTable } from "./subscription-table.js";
-import { WaitingCalls } from "./waiting-calls.js";
+import { type Subscription } from "./subscription.js";
+import { type SubscriberOptions } from "./taker.js";
+import { callKey, WaitingCalls } from "./waiting-calls.js";
 
 /** A queue as others see it, at one moment. */
 export interface QueueView {
@@ -69,7 +73,7 @@ interface CallOptions {
 }
 
 export interface PutCall extends CallOptions {
-  readonly items: readonly Uint8Array[];
+  readonly items: Items;
   /** The digest is equal for equal items only. */
   readonly request: { readonly id: string; readonly digest: string } | undefined;
 }
@@ -77,6 +81,19 @@ export interface PutCall extends CallOptions {
 export interface GetCall extends CallOptions {
   readonly limits: FrameLimits;
   readonly requestId: string | undefined;
+}
+
+export interface ProduceCall {
+  readonly queue: string;
+  readonly caller: string;
+  /** Names the producer across its streams; undefined: it has one. */
+  readonly producerId: string | undefined;
+  readonly waitMs: number | undefined;
+}
+
+/** A stream of items, and how to end it: what waits is given up, and its place is remembered for a time. */
+export interface OpenProducer extends Disposable {
+  readonly producer: Producer;
 }
 
 interface Entry {
@@ -103,6 +120,7 @@ export class QueueTable {
   readonly #names = new SortedNames();
   readonly #waiting = new WaitingCalls();
   readonly #puts: PutMemory;
+  readonly #producers: ProducerTable;
   readonly #subscriptions: SubscriptionTable;
   #stopping = false;
 
@@ -111,6 +129,7 @@ export class QueueTable {
     this.#maxQueues = options.maxQueues ?? QueueTable.defaultMaxQueues;
     this.#budget = new MemoryBudget(options.maxTotalBytes ?? QueueTable.defaultMaxTotalBytes);
     this.#puts = new PutMemory(options.clock);
+    this.#producers = new ProducerTable(options.clock);
     this.#subscriptions = new SubscriptionTable(options.newUid);
   }
 
@@ -260,10 +279,56 @@ export class QueueTable {
   }
 
   /**
+   * Opens a stream of items into a queue. With a producer id it goes on where the one before was,
+   * which ends if it is still open.
+   *
+   * @throws DomainError queue-not-found, draining
+   */
+  produce({ queue: name, caller, producerId, waitMs }: ProduceCall): OpenProducer {
+    const { queue, uid } = this.#require(name);
+    if (producerId === undefined) {
+      const producer = queue.produce({ acceptedSeq: 0 }, waitMs);
+      return {
+        producer,
+        [Symbol.dispose]: () => {
+          producer[Symbol.dispose]();
+        },
+      };
+    }
+    const key = `${callKey(caller, producerId)} ${uid}`;
+    const producer = this.#producers.open(key, (place) => queue.produce(place, waitMs));
+    return {
+      producer,
+      [Symbol.dispose]: () => {
+        producer[Symbol.dispose]();
+        this.#producers.close(key, producer);
+      },
+    };
+  }
+
+  /**
+   * Items of a queue for a consumer that takes them itself. It is the caller's to dispose of.
+   *
+   * @throws DomainError queue-not-found, draining
+   */
+  consume(queue: string, options: SubscriberOptions): Subscription {
+    return this.#require(queue).queue.subscribe(options);
+  }
+
+  /**
+   * Items of a queue for a consumer that takes them by the id. When it takes, it may be sent
+   * `maxUntaken` more than it took.
+   *
    * @throws DomainError queue-not-found
    */
-  subscribe(queue: string, caller: string, options: SubscriberOptions): OpenSubscription {
-    return this.#subscriptions.open(caller, this.#require(queue).queue.subscribe(options));
+  subscribe(
+    queue: string,
+    caller: string,
+    options: SubscriberOptions,
+    maxUntaken: number,
+  ): OpenSubscription {
+    const subscription = this.#require(queue).queue.subscribe(options);
+    return this.#subscriptions.open({ caller, subscription, maxUntaken });
   }
 
   /**

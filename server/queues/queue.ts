@@ -1,9 +1,14 @@
+import { type Items } from "../../wire/items.js";
 import { type Clock } from "../core/clock.js";
 import { deferred, type Deferred } from "../core/deferred.js";
 import { DomainError } from "../core/errors.js";
 import { type FrameLimits } from "./frame-limits.js";
+import { costOf, ownedItems } from "./item-run.js";
 import { type MemoryBudget } from "./memory-budget.js";
-import { QueueCore, type SubscriberOptions } from "./queue-core.js";
+import { Producer, type PutObserver } from "./producer.js";
+import { type ProducerPlace } from "./producer-place.js";
+import { type PutMode } from "./putter.js";
+import { QueueCore } from "./queue-core.js";
 import {
   type DeliveredFrame,
   type PartyId,
@@ -11,9 +16,10 @@ import {
   type TakerEnd,
 } from "./queue-effect.js";
 import { closedError, refusalError } from "./queue-errors.js";
-import { requireFitting, type QueueSpec } from "./queue-spec.js";
+import { mayExceed, requireFitting, requireItemFitting, type QueueSpec } from "./queue-spec.js";
 import { type QueueCounts, type QueueState } from "./queue-status.js";
 import { Subscription } from "./subscription.js";
+import { type SubscriberOptions } from "./taker.js";
 import { WaitTimers } from "./wait-timers.js";
 
 export interface WaitOptions {
@@ -37,10 +43,11 @@ export type GetOutcome =
   | Delivery
   | { readonly kind: "none"; readonly end: "empty" | "cancelled"; readonly backlog: number };
 
-interface WaitingPut {
-  readonly items: number;
-  readonly bytes: number;
-  readonly answer: Deferred<number>;
+interface OpenPut {
+  /** How many items are not stored yet. */
+  items: number;
+  stored(firstSeq: number, items: number): void;
+  refused(error: DomainError): void;
 }
 
 export interface QueueDependencies {
@@ -62,11 +69,13 @@ export class Queue {
   readonly #budget: MemoryBudget;
   readonly #onStateChange: () => void;
   readonly #timers: WaitTimers;
-  readonly #puts = new Map<PartyId, WaitingPut>();
+  readonly #puts = new Map<PartyId, OpenPut>();
   readonly #gets = new Map<PartyId, Deferred<GetOutcome>>();
   readonly #subscriptions = new Map<PartyId, Subscription>();
+  readonly #producers = new Set<Producer>();
   #lastParty = 0;
   #state: QueueState = "open";
+  #closed: "deleted" | "stopping" | undefined;
 
   constructor(name: string, spec: QueueSpec, dependencies: QueueDependencies) {
     this.name = name;
@@ -84,7 +93,7 @@ export class Queue {
   }
 
   counts(): QueueCounts {
-    return this.#core.counts(this.#clock.now());
+    return { ...this.#core.counts(this.#clock.now()), producers: this.#producers.size };
   }
 
   /** Timers that run, for tests and for whoever looks for leaks. */
@@ -93,25 +102,46 @@ export class Queue {
   }
 
   /**
-   * Stores all items, or none. The items are copied when they are stored.
+   * Stores all items, or none.
    *
    * @returns the sequence of the first; the others follow without a gap
    * @throws DomainError invalid-field, item-too-large, host-exhausted, queue-full, queue-shut-down,
    *   queue-deleted, draining; or the signal's reason
    */
-  async put(items: readonly Uint8Array[], options: WaitOptions = {}): Promise<number> {
+  async put(items: Items, options: WaitOptions = {}): Promise<number> {
     const { waitMs, signal } = options;
     signal?.throwIfAborted();
     requireFitting(this.spec, items);
-    let bytes = 0;
-    for (const item of items) bytes += item.length;
-    this.#budget.reserve(items.length, bytes);
-    const party = this.#newParty();
+    this.#budget.reserve(costOf(items));
     const answer = deferred<number>();
-    this.#puts.set(party, { items: items.length, bytes, answer });
-    this.#run(this.#core.put(party, items, waitMs, this.#clock.now()));
+    const party = this.#put(items, "all-or-nothing", waitMs, {
+      stored: answer.resolve,
+      refused: answer.reject,
+    });
     if (!this.#puts.has(party)) return answer.promise;
     return this.#cancellable(party, answer.promise, signal);
+  }
+
+  /** Opens a stream of items. It is the caller's to dispose of. */
+  produce(place: ProducerPlace, waitMs: number | undefined): Producer {
+    const closed = this.#closed;
+    if (closed !== undefined) throw closedError(this.name, closed);
+    const producer = new Producer(
+      {
+        put: (items, observer) => this.#putByItem(items, waitMs, observer),
+        requireItemFitting: (bytes) => {
+          requireItemFitting(this.spec, bytes);
+        },
+        mayExceed: (items) => mayExceed(this.spec, items),
+        reserve: (itemBytes) => this.#reserve(itemBytes),
+        leave: () => {
+          this.#producers.delete(producer);
+        },
+      },
+      place,
+    );
+    this.#producers.add(producer);
+    return producer;
   }
 
   /**
@@ -145,6 +175,9 @@ export class Queue {
       take: (total) => {
         this.#run(this.#core.take(party, total, this.#clock.now()));
       },
+      grant: (credit) => {
+        this.#run(this.#core.grant(party, credit, this.#clock.now()));
+      },
       release: () => {
         this.#subscriptions.delete(party);
         this.#run(this.#core.release(party, this.#clock.now()));
@@ -161,11 +194,58 @@ export class Queue {
 
   /** Drops every item, wakes everyone, and refuses whoever comes later. */
   close(reason: "deleted" | "stopping"): void {
+    this.#closed ??= reason;
+    for (const producer of this.#producers) producer.finish(reason);
     this.#run(this.#core.close(reason, this.#clock.now()));
   }
 
   #newParty(): PartyId {
     return ++this.#lastParty as PartyId;
+  }
+
+  /** Memory for the items has been reserved. */
+  #put(
+    items: Items,
+    mode: PutMode,
+    waitMs: number | undefined,
+    { stored, refused }: Pick<OpenPut, "stored" | "refused">,
+  ): PartyId {
+    const party = this.#newParty();
+    this.#puts.set(party, { items: items.count, stored, refused });
+    this.#run(this.#core.put(party, ownedItems(items), mode, waitMs, this.#clock.now()));
+    return party;
+  }
+
+  #putByItem(items: Items, waitMs: number | undefined, observer: PutObserver): Disposable {
+    try {
+      this.#budget.reserve(costOf(items));
+    } catch (error) {
+      if (!(error instanceof DomainError)) throw error;
+      observer.refused(error);
+      return { [Symbol.dispose]: () => undefined };
+    }
+    const party = this.#put(items, "item-by-item", waitMs, {
+      stored: (_firstSeq, count) => {
+        observer.stored(count);
+      },
+      refused: (error) => {
+        observer.refused(error);
+      },
+    });
+    return {
+      [Symbol.dispose]: () => {
+        this.#run(this.#core.cancel(party, this.#clock.now()));
+      },
+    };
+  }
+
+  #reserve(bytes: number): Disposable {
+    this.#budget.reserve(bytes);
+    return {
+      [Symbol.dispose]: () => {
+        this.#budget.release(bytes);
+      },
+    };
   }
 
   /** Cancels the wait in the core, which then answers: so whoever won the race is known. */
@@ -198,16 +278,19 @@ export class Queue {
 
   #act(effect: QueueEffect): void {
     switch (effect.kind) {
-      case "stored":
-        this.#puts.get(effect.party)?.answer.resolve(effect.firstSeq);
-        this.#puts.delete(effect.party);
-        return;
-      case "refused": {
+      case "stored": {
         const put = this.#puts.get(effect.party);
         if (put === undefined) return;
+        put.items -= effect.items;
+        if (put.items === 0) this.#puts.delete(effect.party);
+        put.stored(effect.firstSeq, effect.items);
+        return;
+      }
+      case "refused": {
+        this.#budget.release(effect.cost);
+        const put = this.#puts.get(effect.party);
         this.#puts.delete(effect.party);
-        this.#budget.release(put.items, put.bytes);
-        put.answer.reject(refusalError(this.name, this.spec, effect.reason));
+        put?.refused(refusalError(this.name, this.spec, effect.reason));
         return;
       }
       case "delivered":
@@ -225,7 +308,7 @@ export class Queue {
         this.#timers.disarm(effect.party);
         return;
       case "freed":
-        this.#budget.release(effect.items, effect.bytes);
+        this.#budget.release(effect.cost);
         return;
     }
   }
@@ -235,7 +318,7 @@ export class Queue {
       kind: "frame",
       frame,
       taken: () => {
-        this.#run(this.#core.take(party, frame.items.length, this.#clock.now()));
+        this.#run(this.#core.take(party, frame.items, this.#clock.now()));
       },
       putBack: () => {
         this.#run(this.#core.release(party, this.#clock.now()));

@@ -1,4 +1,5 @@
-import { fitsInFrame, type FrameLimits } from "./frame-limits.js";
+import { type FrameLimits, MAX_ENCODED_ITEMS_BYTES } from "./frame-limits.js";
+import { type Amount } from "./hold.js";
 import { compactRun, splitRun, type ItemRun } from "./item-run.js";
 
 /**
@@ -53,24 +54,31 @@ export class ReadyList {
   }
 
   /**
-   * Removes from the front what may travel in one frame: at least one item, none after a gap in
-   * the sequence. Empty when the list is.
+   * Removes from the front what may travel in one frame: at least one item, even if it is too large
+   * for any frame, and none after a gap in the sequence. Empty when the list is.
    */
   take(limits: FrameLimits): readonly ItemRun[] {
     const taken: ItemRun[] = [];
     let items = 0;
     let bytes = 0;
+    let encodedBytes = 0;
     let nextSeq: number | undefined;
     for (let run = this.first; run !== undefined; run = this.first) {
       if (nextSeq !== undefined && run.firstSeq !== nextSeq) break;
-      const count = fittingItems(run, items, bytes, limits);
-      if (count === 0) break;
-      const whole = count === run.items.length;
-      const [part, rest] = whole ? [run, undefined] : splitRun(run, count);
+      const split = run.items.splitWithin({
+        items: limits.items - items,
+        bytes: limits.bytes - bytes,
+        encodedBytes: MAX_ENCODED_ITEMS_BYTES - encodedBytes,
+      });
+      const [first, others] = split[0].count === 0 && items === 0 ? run.items.split(1) : split;
+      if (first.count === 0) break;
+      const whole = others.count === 0;
+      const [part, rest] = whole ? [run, undefined] : splitRun(run, [first, others]);
       taken.push(part);
-      items += count;
-      bytes += part.bytes;
-      nextSeq = part.firstSeq + count;
+      items += first.count;
+      bytes += first.bytes;
+      encodedBytes += first.encoded.length;
+      nextSeq = part.firstSeq + first.count;
       if (rest === undefined) this.#dropFirst();
       else this.#runs[this.#head] = compactRun(rest);
       this.#count(part, -1);
@@ -79,14 +87,16 @@ export class ReadyList {
     return taken;
   }
 
-  /** Removes everything and says how many items that was. */
-  clear(): number {
-    const items = this.#items;
+  /** Removes everything, and says what it was. */
+  clear(): Amount {
+    let cost = 0;
+    for (const run of this.#runs) cost += run?.cost ?? 0;
+    const cleared = { items: this.#items, bytes: this.#bytes, cost };
     this.#runs = [];
     this.#head = 0;
     this.#items = 0;
     this.#bytes = 0;
-    return items;
+    return cleared;
   }
 
   #dropFirst(): void {
@@ -102,22 +112,7 @@ export class ReadyList {
   }
 
   #count(run: ItemRun, sign: 1 | -1): void {
-    this.#items += sign * run.items.length;
-    this.#bytes += sign * run.bytes;
+    this.#items += sign * run.items.count;
+    this.#bytes += sign * run.items.bytes;
   }
-}
-
-/** How many items of the run fit beside those that are there already. */
-function fittingItems(run: ItemRun, items: number, bytes: number, limits: FrameLimits): number {
-  const fits = (count: number, size: number): boolean =>
-    count === 1 || (count <= limits.items && size <= limits.bytes && fitsInFrame(count, size));
-  if (fits(items + run.items.length, bytes + run.bytes)) return run.items.length;
-  let count = 0;
-  let size = bytes;
-  for (const item of run.items) {
-    size += item.length;
-    if (!fits(items + count + 1, size)) break;
-    count++;
-  }
-  return count;
 }

@@ -10,6 +10,8 @@ export interface OpenSubscription extends Disposable {
 interface Entry {
   readonly caller: string;
   readonly subscription: Subscription;
+  /** How many more than it took it may be sent. */
+  readonly maxUntaken: number;
 }
 
 /** Open subscriptions by the id that their clients take by. */
@@ -25,9 +27,10 @@ export class SubscriptionTable {
     return this.#entries.size;
   }
 
-  open(caller: string, subscription: Subscription): OpenSubscription {
+  open(entry: Entry): OpenSubscription {
     const id = this.#newId();
-    this.#entries.set(id, { caller, subscription });
+    const { subscription } = entry;
+    this.#entries.set(id, entry);
     return {
       id,
       subscription,
@@ -48,6 +51,7 @@ export class SubscriptionTable {
     if (entry?.caller !== caller) throw subscriptionNotFound(id);
     const taken = entry.subscription.take(total);
     if (taken === undefined) throw subscriptionNotFound(id);
+    entry.subscription.grant({ items: taken + entry.maxUntaken, bytes: Infinity });
     return taken;
   }
 }

@@ -1,5 +1,7 @@
+import { Doorbell } from "../core/doorbell.js";
 import { invalidField } from "../core/errors.js";
 import { type DeliveredFrame, type TakerEnd } from "./queue-effect.js";
+import { type Credit } from "./taker.js";
 
 /** What a subscription gives next. */
 export type SubscriptionStep =
@@ -13,6 +15,7 @@ export interface SubscriptionSource {
   /** Items sent; undefined when the queue knows the subscription no longer. */
   sent(): number | undefined;
   take(total: number): void;
+  grant(credit: Credit): void;
   release(): void;
 }
 
@@ -25,8 +28,8 @@ export interface SubscriptionSource {
  */
 export class Subscription implements Disposable {
   readonly #source: SubscriptionSource;
+  readonly #bell = new Doorbell();
   #step: SubscriptionStep | undefined;
-  #wake: (() => void) | undefined;
   #pulling = false;
   #taken = 0;
 
@@ -39,15 +42,42 @@ export class Subscription implements Disposable {
    */
   async next(signal?: AbortSignal): Promise<SubscriptionStep> {
     signal?.throwIfAborted();
+    for (;;) {
+      const step = this.poll();
+      if (step !== undefined) return step;
+      await this.#bell.wait(signal);
+    }
+  }
+
+  /** The next step if there is one by now; asks for a frame. The end is given again and again. */
+  poll(): SubscriptionStep | undefined {
     if (this.#step === undefined && !this.#pulling) {
       this.#pulling = true;
       this.#source.pull();
     }
-    if (this.#step === undefined) await this.#woken(signal);
     const step = this.#step;
-    if (step === undefined) throw new Error("A subscription woke without a step");
-    if (step.kind === "frame") this.#step = undefined;
+    if (step?.kind === "frame") this.#step = undefined;
     return step;
+  }
+
+  /** Resolves when there may be a step, or when items have been taken. */
+  async changed(signal?: AbortSignal): Promise<void> {
+    await this.#bell.wait(signal);
+  }
+
+  /** Makes `changed` resolve. */
+  wake(): void {
+    this.#bell.ring();
+  }
+
+  /** How many items are taken. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** More may be sent; a total from before does nothing. */
+  grant(credit: Credit): void {
+    this.#source.grant(credit);
   }
 
   /**
@@ -67,6 +97,7 @@ export class Subscription implements Disposable {
     }
     this.#taken = total;
     this.#source.take(total);
+    this.#bell.ring();
     return total;
   }
 
@@ -92,25 +123,6 @@ export class Subscription implements Disposable {
 
   #arrive(step: SubscriptionStep): void {
     this.#step = step;
-    this.#wake?.();
-  }
-
-  async #woken(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#wake !== undefined) throw new Error("A subscription has one reader at a time");
-    await new Promise<void>((resolve, reject) => {
-      const stop = (): void => {
-        this.#wake = undefined;
-        signal?.removeEventListener("abort", onAbort);
-      };
-      const onAbort = (): void => {
-        stop();
-        reject(signal?.reason as Error);
-      };
-      this.#wake = () => {
-        stop();
-        resolve();
-      };
-      signal?.addEventListener("abort", onAbort);
-    });
+    this.#bell.ring();
   }
 }

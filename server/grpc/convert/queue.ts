@@ -1,16 +1,18 @@
 import * as proto from "../../../proto/gen/forkbus/v1/queue.js";
-import { type Frame } from "../../../proto/gen/forkbus/v1/frame.js";
-import { DomainError, invalidField } from "../../core/errors.js";
+import { type Credit as ProtoCredit } from "../../../proto/gen/forkbus/v1/types.js";
+import { invalidField } from "../../core/errors.js";
 import { type FrameLimits, MAX_FRAME_BYTES, MAX_FRAME_ITEMS } from "../../queues/frame-limits.js";
-import { type SubscriberOptions } from "../../queues/queue-core.js";
-import { type DeliveredFrame, type TakerEnd } from "../../queues/queue-effect.js";
+import { type TakerEnd } from "../../queues/queue-effect.js";
 import { type FullPolicy, parseQueueSpec, type QueueSpec } from "../../queues/queue-spec.js";
 import { type QueueState } from "../../queues/queue-status.js";
 import { type QueueView } from "../../queues/queue-table.js";
+import { type Credit, type SubscriberOptions } from "../../queues/taker.js";
 import { unknownValue } from "./process-spec.js";
 import { fromWallTime } from "./timestamp.js";
 
 const defaultFrameItems = 64;
+const defaultConsumeFrameItems = 1024;
+const defaultConsumeFrameBytes = 256 * 1024;
 const defaultUntakenItems = 64;
 
 export function toQueueSpec(spec: proto.QueueSpec | undefined): QueueSpec {
@@ -21,29 +23,6 @@ export function toQueueSpec(spec: proto.QueueSpec | undefined): QueueSpec {
   });
 }
 
-/** The items of a frame that a client put. */
-export function toItems(frame: Frame | undefined): readonly Uint8Array[] {
-  const items = frame?.items ?? [];
-  const count = frame?.count ?? 0;
-  if (count !== 0 && count !== items.length) {
-    throw new DomainError(
-      "frame-count-mismatch",
-      `frame.count is ${count}, but the frame has ${items.length} items`,
-      { facts: { field: "frame.count", count: String(count), items: String(items.length) } },
-    );
-  }
-  let bytes = 0;
-  for (const item of items) bytes += 1 + varintBytes(item.length) + item.length;
-  if (bytes > MAX_FRAME_BYTES) {
-    throw new DomainError(
-      "frame-too-large",
-      `The items of the frame take ${bytes} bytes encoded, at most ${MAX_FRAME_BYTES} are allowed`,
-      { facts: { bytes: String(bytes), max_bytes: String(MAX_FRAME_BYTES) } },
-    );
-  }
-  return items;
-}
-
 export function toGetLimits(request: proto.GetRequest): FrameLimits {
   const items = toCount("max_items", request.maxItems, 1);
   const bytes =
@@ -51,14 +30,32 @@ export function toGetLimits(request: proto.GetRequest): FrameLimits {
   return { items, bytes };
 }
 
+/** How many more than were taken a subscription may be sent. */
+export function toUntakenLimit(request: proto.SubscribeRequest): number {
+  const limit = toCount("max_untaken_items", request.maxUntakenItems, defaultUntakenItems);
+  return request.reportTaken ? limit : Infinity;
+}
+
 export function toSubscriberOptions(request: proto.SubscribeRequest): SubscriberOptions {
   const items = toCount("max_frame_items", request.maxFrameItems, defaultFrameItems);
-  const untaken = toCount("max_untaken_items", request.maxUntakenItems, defaultUntakenItems);
   return {
     limits: { items, bytes: MAX_FRAME_BYTES },
-    maxUntaken: request.reportTaken ? untaken : items,
+    credit: { items: toUntakenLimit(request), bytes: Infinity },
     totalLimit: request.limit === 0n ? Infinity : Number(request.limit),
   };
+}
+
+export function toConsumerOptions(open: proto.ConsumeOpen): SubscriberOptions {
+  const items = toCount("open.max_frame_items", open.maxFrameItems, defaultConsumeFrameItems);
+  const asked = open.maxFrameBytes;
+  const bytes = asked === 0 || asked > MAX_FRAME_BYTES ? defaultConsumeFrameBytes : asked;
+  return { limits: { items, bytes }, credit: { items: 0, bytes: 0 }, totalLimit: Infinity };
+}
+
+export function toCredit({ itemsTotal, bytesTotal }: ProtoCredit): Credit {
+  const items = toSafeNumber("credit.items_total", itemsTotal);
+  const bytes = toSafeNumber("credit.bytes_total", bytesTotal);
+  return { items, bytes: bytes === 0 ? Infinity : bytes };
 }
 
 export function toTakenTotal(total: bigint): number {
@@ -89,14 +86,11 @@ export function fromQueue(view: QueueView): proto.Queue {
       dropped: BigInt(counts.dropped),
       oldestReadyMs: BigInt(Math.floor(counts.oldestReadyMs)),
       consumers: counts.consumers,
+      producers: counts.producers,
       waitingPuts: counts.waitingPuts,
       waitingGets: counts.waitingGets,
     },
   };
-}
-
-export function fromFrame({ firstSeq, items }: DeliveredFrame): Frame {
-  return { firstSeq: BigInt(firstSeq), count: items.length, items: [...items] };
 }
 
 export function fromEnd(end: TakerEnd): proto.GetEnd {
@@ -157,8 +151,4 @@ function toCount(field: string, value: number, byDefault: number): number {
     );
   }
   return value === 0 ? byDefault : value;
-}
-
-function varintBytes(value: number): number {
-  return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x20_0000 ? 3 : 4;
 }
