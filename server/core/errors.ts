@@ -41,6 +41,7 @@ export type DomainErrorCode =
   | "part-out-of-order"
   | "window-exceeded"
   | "producer-fenced"
+  | "resume-expired"
   | "wait-cancelled"
   | "subscription-not-found";
 

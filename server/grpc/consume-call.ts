@@ -4,7 +4,7 @@ import { parseName } from "../core/names.js";
 import { type QueueTable } from "../queues/queue-table.js";
 import { type Subscription } from "../queues/subscription.js";
 import { fromDelivered } from "./convert/frame.js";
-import { fromEnd, toConsumerOptions, toCredit, toTakenTotal } from "./convert/queue.js";
+import { fromEnd, toConsumerOptions, toCredit, toSequence } from "./convert/queue.js";
 import { type ConsumeResponse } from "./queue-codecs.js";
 import { RequestLoop } from "./request-loop.js";
 
@@ -69,7 +69,7 @@ function act(subscription: Subscription, request: proto.ConsumeRequest): void {
   const { open, credit, takenTotal } = request;
   if (open !== undefined)
     throw invalidField("open", open.queue, "Only the first request has `open`");
-  const total = toTakenTotal(takenTotal);
+  const total = toSequence("taken_total", takenTotal);
   // Zero is not said; what ended meanwhile has its own way to be told.
   if (total > 0 && subscription.take(total) === undefined) return;
   if (credit !== undefined) subscription.grant(toCredit(credit));

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import * as proto from "../../proto/gen/forkbus/v1/queue.js";
+import type * as proto from "../../proto/gen/forkbus/v1/queue.js";
 import { principalName } from "../auth/principal.js";
 import { invalidField } from "../core/errors.js";
 import { parseName, parseRequestId } from "../core/names.js";
@@ -8,6 +8,7 @@ import { closedError, producerFenced } from "../queues/queue-errors.js";
 import { type QueueTable } from "../queues/queue-table.js";
 import { type CallContext } from "./call-context.js";
 import { toProducedFrame } from "./convert/frame.js";
+import { toSequence } from "./convert/queue.js";
 import { fromProgress } from "./convert/producer.js";
 import { type ProduceRequest } from "./queue-codecs.js";
 import { RequestLoop } from "./request-loop.js";
@@ -30,6 +31,7 @@ export async function* produce(
     caller: principalName(principal),
     producerId: id === "" ? undefined : parseRequestId("open.producer_id", id),
     waitMs: open.waitMs,
+    knownSeq: toSequence("open.known_seq", open.knownSeq),
   });
   const { producer } = opened;
   yield { ...fromProgress(producer.progress()), resumeSeq: BigInt(producer.nextSeq) };
@@ -59,9 +61,9 @@ export async function* produce(
   }
 }
 
-function requireOpen(first: IteratorResult<ProduceRequest>): proto.ProduceOpen {
-  const open = first.done === true ? undefined : first.value.open;
-  if (open !== undefined && first.value?.frame === undefined) return open;
+function requireOpen(first: IteratorResult<ProduceRequest, unknown>): proto.ProduceOpen {
+  const request = first.done === true ? undefined : first.value;
+  if (request?.open !== undefined && request.frame === undefined) return request.open;
   throw invalidField("open", "", "The first request of a Produce stream has `open` and no frame");
 }
 

@@ -16,7 +16,7 @@ import {
   toGetLimits,
   toQueueSpec,
   toSubscriberOptions,
-  toTakenTotal,
+  toSequence,
   toUntakenLimit,
 } from "./convert/queue.js";
 import { decodePageToken, encodePageToken, pageSize } from "./page-token.js";
@@ -149,7 +149,7 @@ export class QueueService implements Handlers<typeof QueueServiceWire> {
     { principal }: CallContext,
   ): Promise<proto.TakeResponse> => {
     const caller = principalName(principal);
-    const total = toTakenTotal(request.takenTotal);
+    const total = toSequence("taken_total", request.takenTotal);
     const taken = this.#queues.take(caller, request.subscriptionId, total);
     return Promise.resolve({ takenTotal: BigInt(taken) });
   };

@@ -42,6 +42,7 @@ export const statusOfCode: Record<DomainErrorCode, status> = {
   "part-out-of-order": status.INVALID_ARGUMENT,
   "window-exceeded": status.INVALID_ARGUMENT,
   "producer-fenced": status.ABORTED,
+  "resume-expired": status.FAILED_PRECONDITION,
   "subscription-not-found": status.NOT_FOUND,
   "wait-cancelled": status.ABORTED,
 };

@@ -1,5 +1,5 @@
 import { type Clock } from "../core/clock.js";
-import { type ProducerPlace } from "./producer-place.js";
+import { ProducerPlace } from "./producer-place.js";
 import { type Producer } from "./producer.js";
 
 interface Known {
@@ -40,7 +40,7 @@ export class ProducerTable {
   open(key: string, make: (place: ProducerPlace) => Producer): Producer {
     const known = this.#open.get(key) ?? this.#remembered(key);
     known?.producer?.finish("fenced");
-    const place = known?.place ?? { acceptedSeq: 0 };
+    const place = known?.place ?? new ProducerPlace();
     const producer = make(place);
     this.#ended.delete(key);
     this.#open.set(key, { place, producer, forgetAt: 0 });

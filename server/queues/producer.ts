@@ -2,15 +2,8 @@ import { type Items } from "../../wire/items.js";
 import { Doorbell } from "../core/doorbell.js";
 import { DomainError, invalidField } from "../core/errors.js";
 import { PartAssembly } from "./part-assembly.js";
-import { type ProducerPlace } from "./producer-place.js";
+import { appendReject, type ProducerPlace, type RejectedItems } from "./producer-place.js";
 import { partOutOfOrder, producerFenced, windowExceeded } from "./queue-errors.js";
-
-/** Items of a producer that were not stored, by its own sequences. */
-export interface RejectedItems {
-  readonly first: number;
-  readonly last: number;
-  readonly error: DomainError;
-}
 
 /** What a producer is told. Totals only grow. */
 export interface ProducerProgress {
@@ -84,11 +77,16 @@ export class Producer implements Disposable {
   #windowBytes = Producer.windowBytes;
   #receivedBytes = 0;
   #waitingBytes = 0;
-  #rejects: RejectedItems[] = [];
+  #rejects: RejectedItems[];
   #end: ProducerEnd | undefined;
   #gone = false;
 
-  constructor(queue: ProducerQueue, place: ProducerPlace) {
+  /**
+   * @param knownSeq rejects after it are told again
+   * @throws DomainError resume-expired
+   */
+  constructor(queue: ProducerQueue, place: ProducerPlace, knownSeq: number) {
+    this.#rejects = place.rejectsAfter(knownSeq);
     this.#queue = queue;
     this.#place = place;
     this.#parts = new PartAssembly((itemBytes) => {
@@ -236,11 +234,9 @@ export class Producer implements Disposable {
   }
 
   #reject(sent: Sent, error: DomainError): void {
-    const before = this.#rejects.at(-1);
     const { first, last } = sent;
-    if (before?.last === first - 1 && before.error.code === error.code) {
-      this.#rejects[this.#rejects.length - 1] = { ...before, last };
-    } else this.#rejects.push({ first, last, error });
+    appendReject(this.#rejects, { first, last, error });
+    this.#place.reject(first, last, error);
     sent.first = last + 1;
     this.#settle();
   }

@@ -22,6 +22,14 @@ export function producerFenced(): DomainError {
   return new DomainError("producer-fenced", "Another stream uses this producer_id now");
 }
 
+export function resumeExpired(knownSeq: number): DomainError {
+  return new DomainError(
+    "resume-expired",
+    `What became of the producer's items after ${knownSeq} is not remembered any more`,
+    { facts: { known_seq: String(knownSeq) } },
+  );
+}
+
 export function windowExceeded(window: number, of: "sequence" | "bytes"): DomainError {
   return new DomainError(
     "window-exceeded",

@@ -7,11 +7,12 @@ import { type FrameLimits } from "./frame-limits.js";
 import { MemoryBudget } from "./memory-budget.js";
 import { PutMemory } from "./put-memory.js";
 import { type Producer } from "./producer.js";
+import { ProducerPlace } from "./producer-place.js";
 import { ProducerTable } from "./producer-table.js";
 import { queueNotFound } from "./queue-errors.js";
 import { differingField, type QueueSpec } from "./queue-spec.js";
 import { type QueueCounts } from "./queue-status.js";
-import { type GetOutcome, Queue } from "./queue.js";
+import { type GetOutcome, type ProduceOptions, Queue } from "./queue.js";
 import { type OpenSubscription, SubscriptionTable } from "./subscription-table.js";
 import { type Subscription } from "./subscription.js";
 import { type SubscriberOptions } from "./taker.js";
@@ -83,12 +84,11 @@ export interface GetCall extends CallOptions {
   readonly requestId: string | undefined;
 }
 
-export interface ProduceCall {
+export interface ProduceCall extends ProduceOptions {
   readonly queue: string;
   readonly caller: string;
   /** Names the producer across its streams; undefined: it has one. */
   readonly producerId: string | undefined;
-  readonly waitMs: number | undefined;
 }
 
 /** A stream of items, and how to end it: what waits is given up, and its place is remembered for a time. */
@@ -284,10 +284,11 @@ export class QueueTable {
    *
    * @throws DomainError queue-not-found, draining
    */
-  produce({ queue: name, caller, producerId, waitMs }: ProduceCall): OpenProducer {
-    const { queue, uid } = this.#require(name);
+  produce(call: ProduceCall): OpenProducer {
+    const { caller, producerId } = call;
+    const { queue, uid } = this.#require(call.queue);
     if (producerId === undefined) {
-      const producer = queue.produce({ acceptedSeq: 0 }, waitMs);
+      const producer = queue.produce(new ProducerPlace(), call);
       return {
         producer,
         [Symbol.dispose]: () => {
@@ -296,7 +297,7 @@ export class QueueTable {
       };
     }
     const key = `${callKey(caller, producerId)} ${uid}`;
-    const producer = this.#producers.open(key, (place) => queue.produce(place, waitMs));
+    const producer = this.#producers.open(key, (place) => queue.produce(place, call));
     return {
       producer,
       [Symbol.dispose]: () => {

@@ -43,6 +43,13 @@ export type GetOutcome =
   | Delivery
   | { readonly kind: "none"; readonly end: "empty" | "cancelled"; readonly backlog: number };
 
+export interface ProduceOptions {
+  /** How long an item may wait for room; undefined: for ever. */
+  readonly waitMs: number | undefined;
+  /** Rejects of the producer's items after this one are told again. */
+  readonly knownSeq: number;
+}
+
 interface OpenPut {
   /** How many items are not stored yet. */
   items: number;
@@ -123,7 +130,7 @@ export class Queue {
   }
 
   /** Opens a stream of items. It is the caller's to dispose of. */
-  produce(place: ProducerPlace, waitMs: number | undefined): Producer {
+  produce(place: ProducerPlace, { waitMs, knownSeq }: ProduceOptions): Producer {
     const closed = this.#closed;
     if (closed !== undefined) throw closedError(this.name, closed);
     const producer = new Producer(
@@ -139,6 +146,7 @@ export class Queue {
         },
       },
       place,
+      knownSeq,
     );
     this.#producers.add(producer);
     return producer;

@@ -2,7 +2,8 @@ import { type Failure } from "../../../proto/gen/forkbus/v1/types.js";
 import { ErrorReason } from "../../../proto/gen/forkbus/v1/error.js";
 import { type ProduceResponse, type Reject } from "../../../proto/gen/forkbus/v1/queue.js";
 import { type DomainError } from "../../core/errors.js";
-import { type ProducerProgress, type RejectedItems } from "../../queues/producer.js";
+import { type ProducerProgress } from "../../queues/producer.js";
+import { type RejectedItems } from "../../queues/producer-place.js";
 import { reasonOfCode, statusOfCode } from "../status-of-error.js";
 
 export function fromProgress(progress: ProducerProgress): ProduceResponse {

@@ -58,8 +58,9 @@ export function toCredit({ itemsTotal, bytesTotal }: ProtoCredit): Credit {
   return { items, bytes: bytes === 0 ? Infinity : bytes };
 }
 
-export function toTakenTotal(total: bigint): number {
-  return toSafeNumber("taken_total", total);
+/** A sequence or a total of items. */
+export function toSequence(field: string, value: bigint): number {
+  return toSafeNumber(field, value);
 }
 
 export function fromQueue(view: QueueView): proto.Queue {
