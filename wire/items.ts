@@ -20,8 +20,6 @@ export interface ItemLimits {
  * The encoding is the shortest one, whoever made it: see `readFrame`.
  */
 export class Items implements Iterable<Uint8Array> {
-  static readonly none = new Items(new Uint8Array(0), 0, 0);
-
   readonly encoded: Uint8Array;
   readonly count: number;
   /** Bytes of the items themselves. */
@@ -65,6 +63,21 @@ export class Items implements Iterable<Uint8Array> {
     }
   }
 
+  /** Views of the items, all at once: a loop over many is several times faster than by the iterator. */
+  toArray(): Uint8Array[] {
+    const { encoded } = this;
+    const { buffer, byteOffset } = encoded;
+    const items = new Array<Uint8Array>(this.count);
+    let position = 0;
+    for (let index = 0; index < items.length; index++) {
+      const length = lengthAt(encoded, position);
+      const begin = position + 1 + varintBytes(length);
+      items[index] = new Uint8Array(buffer, byteOffset + begin, length);
+      position = begin + length;
+    }
+    return items;
+  }
+
   /** Bytes of the largest item; 0 when there is none. */
   get largest(): number {
     const { encoded } = this;
@@ -87,7 +100,7 @@ export class Items implements Iterable<Uint8Array> {
 
   /** As many of the first as keep to the limits, and the rest. */
   splitWithin(limits: ItemLimits): [Items, Items] {
-    if (this.keepsTo(limits)) return [this, Items.none];
+    if (this.keepsTo(limits)) return [this, NO_ITEMS];
     return this.#splitAt(this.#walk(limits));
   }
 
@@ -123,6 +136,8 @@ export class Items implements Iterable<Uint8Array> {
     ];
   }
 }
+
+export const NO_ITEMS = new Items(new Uint8Array(0), 0, 0);
 
 interface Place {
   readonly count: number;

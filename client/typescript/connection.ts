@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { ChannelCredentials, type ChannelOptions } from "@grpc/grpc-js";
+import { ChannelCredentials, type ChannelOptions, Client } from "@grpc/grpc-js";
 import {
   type CallOptions,
   type ClientMiddlewareCall,
@@ -20,6 +20,7 @@ import {
   QueueServiceDefinition,
 } from "../../proto/gen/forkbus/v1/queue.js";
 import { type Address, formatAddress } from "./address.js";
+import { DuplexCall, type DuplexListener, type DuplexMethod } from "./duplex-call.js";
 import { ForkbusError, fromClientError } from "./errors.js";
 import { linkSignals } from "./link-signals.js";
 import type { RetryPolicy } from "./retry.js";
@@ -42,6 +43,11 @@ export interface Connection extends RetryPolicy {
   readonly processes: ProcessServiceClient;
   readonly queues: QueueServiceClient;
   readonly admin: AdminServiceClient;
+  /** Opens a stream in both directions. When the connection closes, its listener hears a ForkbusError CANCELLED. */
+  duplex<Request, Response>(
+    method: DuplexMethod<Request, Response>,
+    listener: DuplexListener<Response>,
+  ): DuplexCall<Request>;
   /** Ends the calls that are under way. Any number of times. */
   close(): void;
 }
@@ -53,8 +59,12 @@ const slowestConnectMs = 5_000;
 export function openConnection(address: Address, tls: TlsOptions, policy: RetryPolicy): Connection {
   const channel = createChannel(target(address), credentials(address, tls), channelOptions(policy));
   const closing = new AbortController();
+  const closed = new ForkbusError("The client is closed", { code: "CANCELLED" });
   // One listener for each call under way, and there is no bound on those.
   setMaxListeners(0, closing.signal);
+  const streams = new Client(target(address), ChannelCredentials.createInsecure(), {
+    channelOverride: channel,
+  });
   const factory = createClientFactory().use(typedErrors(closing.signal));
   return {
     address: formatAddress(address),
@@ -62,9 +72,27 @@ export function openConnection(address: Address, tls: TlsOptions, policy: RetryP
     processes: factory.create(ProcessServiceDefinition, channel),
     queues: factory.create(QueueServiceDefinition, channel),
     admin: factory.create(AdminServiceDefinition, channel),
+    duplex: (method, listener) => {
+      closing.signal.throwIfAborted();
+      const onClosing = (): void => {
+        call[Symbol.dispose]();
+        listener.end(closed);
+      };
+      const call = DuplexCall.open(streams, method, {
+        response: (message) => {
+          listener.response(message);
+        },
+        end: (error) => {
+          closing.signal.removeEventListener("abort", onClosing);
+          listener.end(error);
+        },
+      });
+      closing.signal.addEventListener("abort", onClosing, { once: true });
+      return call;
+    },
     close: () => {
       // A channel that closes lets its calls go on; a stream that nobody reads would never end.
-      closing.abort(new ForkbusError("The client is closed", { code: "CANCELLED" }));
+      closing.abort(closed);
       channel.close();
     },
   };

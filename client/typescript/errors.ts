@@ -1,4 +1,7 @@
+import type { ServiceError } from "@grpc/grpc-js";
 import { ClientError, type Metadata, Status } from "nice-grpc-common";
+import { ErrorReason } from "../../proto/gen/forkbus/v1/error.js";
+import type { Failure } from "../../proto/gen/forkbus/v1/types.js";
 import { decodeErrorDetails, type ErrorDetails, noDetails } from "./error-details.js";
 
 /** Name of a gRPC status code, such as `NOT_FOUND`. */
@@ -95,12 +98,46 @@ const byCode: Partial<Record<ErrorCode, ErrorClass>> = {
 /** The typed error of a failed call; what is not a gRPC status is returned as it is. */
 export function fromClientError(error: unknown, trailer: Metadata | undefined): unknown {
   if (!(error instanceof ClientError)) return error;
-  const bytes = trailer?.get("grpc-status-details-bin");
-  const details = bytes instanceof Uint8Array ? decodeErrorDetails(bytes) : noDetails;
-  const code = details.reason === "" && isBroken(error) ? "UNAVAILABLE" : codeName(error.code);
-  const Class = byReason[details.reason] ?? byCode[code] ?? ForkbusError;
-  return new Class(plainText(error.details) || code, { code, details, cause: error });
+  return fromStatus(error, trailer?.get("grpc-status-details-bin"));
 }
+
+/** The typed error of a stream that was opened on grpc-js itself. */
+export function fromServiceError(error: ServiceError): ForkbusError {
+  return fromStatus(error, error.metadata.get("grpc-status-details-bin")[0]);
+}
+
+/** The typed error of something that went wrong inside a stream that goes on. */
+export function fromFailure({ code, reason, message, metadata }: Failure): ForkbusError {
+  const name = reasonNames.get(reason) ?? "";
+  const details = { reason: name, metadata, retryAfterMs: undefined };
+  return typedError(codeName(code), message, details, undefined);
+}
+
+function fromStatus(error: StatusError, detailBytes: unknown): ForkbusError {
+  const details = detailBytes instanceof Uint8Array ? decodeErrorDetails(detailBytes) : noDetails;
+  const code = details.reason === "" && isBroken(error) ? "UNAVAILABLE" : codeName(error.code);
+  return typedError(code, plainText(error.details) || code, details, error);
+}
+
+function typedError(
+  code: ErrorCode,
+  message: string,
+  details: ErrorDetails,
+  cause: unknown,
+): ForkbusError {
+  const Class = byReason[details.reason] ?? byCode[code] ?? ForkbusError;
+  return new Class(message, { code, details, cause });
+}
+
+/** What nice-grpc and grpc-js throw alike. */
+interface StatusError {
+  readonly code: number;
+  readonly details: string;
+}
+
+const reasonNames: ReadonlyMap<number, string> = new Map(
+  Object.entries(ErrorReason).map(([name, number]) => [number, name]),
+);
 
 /** The reason alone, of what grpc-js says when it gets no connection; any other text as it is. */
 function plainText(details: string): string {
@@ -114,12 +151,15 @@ function plainText(details: string): string {
  * A stream that the other end reset, as a daemon does that must stop at once, or that a write found closed. grpc-js
  * gives these codes of their own, but what they mean is that the connection broke; the daemon itself gives reasons.
  */
-function isBroken({ code, details }: ClientError): boolean {
+function isBroken({ code, details }: StatusError): boolean {
   return (
-    code === Status.CANCELLED ||
-    (code === Status.INTERNAL && details.startsWith("Received RST_STREAM"))
+    code === codes.CANCELLED ||
+    (code === codes.INTERNAL && details.startsWith("Received RST_STREAM"))
   );
 }
+
+/** Both libraries number the codes as gRPC does. */
+const codes: Readonly<Record<ErrorCode, number>> = Status;
 
 const codeNames: Readonly<Record<number, string | undefined>> = Status;
 

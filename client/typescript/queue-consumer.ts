@@ -1,124 +1,80 @@
 import { GetEnd } from "../../proto/gen/forkbus/v1/queue.js";
 import type { Connection } from "./connection.js";
-import { type ForkbusError, NotFoundError, UnavailableError } from "./errors.js";
-import { Outage, repeatWhileUnavailable } from "./retry.js";
-import { withSignal } from "./wait-options.js";
+import type { ConsumePace } from "./consume-pace.js";
+import { ConsumeStream, type StreamEnd } from "./consume-stream.js";
+import { NotFoundError, UnavailableError } from "./errors.js";
+import { Outage } from "./retry.js";
 
 export interface ConsumerOptions {
   readonly queue: string;
-  /** Most items that lie here without having been taken. They come back to the queue when this consumer goes away. */
-  readonly prefetch: number;
+  readonly pace: ConsumePace;
   readonly signal: AbortSignal | undefined;
-  /** Gets the items that were taken and not handed on when the iteration ends early. */
+  /** Gets the items that were taken and not handed on when the iteration is aborted. */
   readonly keep: (items: readonly Uint8Array[]) => void;
 }
 
-/** Most items that are taken before they are handed on, which is what the death of this program can lose. */
-const largestChunk = 32;
-const quickMs = 10;
-
 /**
- * Hands on the items of a queue, each after the daemon has confirmed that it is taken, until the queue is shut down and
- * drained. Items are taken in chunks, one at first; the chunks double up to 32 while each is worked off within 10 ms,
- * and shrink again, so that a slow consumer holds little and a fast one does not wait for each.
+ * Hands on the items of a queue in chunks, each after the daemon has confirmed that it is taken, until the queue is
+ * shut down and drained. The time until the next chunk is asked for is what the pace learns from.
  *
- * When the connection breaks, what was not taken is the queue's again, and a new subscription is made.
+ * When the connection breaks, what was not taken is the queue's again, and a new stream is opened.
  */
 export async function* consume(
   connection: Connection,
   options: ConsumerOptions,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const { queue, prefetch, signal } = options;
-  const request = {
-    queue,
-    reportTaken: true,
-    maxUntakenItems: prefetch,
-    maxFrameItems: prefetch,
-  };
+): AsyncGenerator<readonly Uint8Array[], void, undefined> {
+  const { queue, pace, signal } = options;
   const outage = new Outage(connection);
-  let chunkItems = 1;
   for (;;) {
     outage.attempt();
-    try {
-      let subscriptionId = "";
-      let takenTotal = 0n;
-      for await (const response of connection.queues.subscribe(request, withSignal(signal))) {
-        outage.over();
-        if (response.subscriptionId !== "") subscriptionId = response.subscriptionId;
-        if (isOver(response.end, queue)) return;
-        const items = response.frame?.items ?? [];
-        for (let index = 0; index < items.length;) {
-          const chunk = items.slice(index, index + chunkItems);
-          index += chunk.length;
-          takenTotal += BigInt(chunk.length);
-          await take(connection, subscriptionId, takenTotal);
-          const began = performance.now();
-          yield* handOn(chunk, options);
-          const quick = performance.now() - began < quickMs;
-          chunkItems = quick ? Math.min(chunkItems * 2, largestChunk) : Math.ceil(chunkItems / 2);
-        }
-      }
-      throw endedEarly(queue);
-    } catch (error) {
-      await outage.pause(error, signal, maySubscribeAgain);
-    }
+    signal?.throwIfAborted();
+    using stream = new ConsumeStream(connection, queue, pace.window, () => {
+      outage.over();
+    });
+    yield* chunks(stream, options);
+    signal?.throwIfAborted();
+    const error = failureOf(stream.end, queue);
+    if (error === undefined) return;
+    await outage.pause(error, signal);
   }
 }
 
-/** Not abortable: after the request is sent the items may be ours, and then must not be forgotten. */
-async function take(
-  connection: Connection,
-  subscriptionId: string,
-  takenTotal: bigint,
-): Promise<void> {
-  await repeatWhileUnavailable(connection, () =>
-    connection.queues.take({ subscriptionId, takenTotal }),
-  );
-}
-
-function* handOn(
-  chunk: readonly Uint8Array[],
-  { signal, keep }: ConsumerOptions,
-): Generator<Uint8Array, void, undefined> {
-  let next = 0;
+async function* chunks(
+  stream: ConsumeStream,
+  { pace, signal, keep }: ConsumerOptions,
+): AsyncGenerator<readonly Uint8Array[], void, undefined> {
+  const close = (): void => {
+    stream.close();
+  };
+  signal?.addEventListener("abort", close);
   try {
-    for (const item of chunk) {
-      signal?.throwIfAborted();
-      next++;
-      yield item;
+    for (;;) {
+      stream.widen(pace.window);
+      const chunk = await stream.take(pace.chunkItems);
+      if (chunk.length === 0) return;
+      if (signal?.aborted === true) {
+        keep(chunk);
+        return;
+      }
+      const began = performance.now();
+      yield chunk;
+      pace.workedOff(performance.now() - began);
     }
   } finally {
-    if (next < chunk.length) keep(chunk.slice(next));
+    signal?.removeEventListener("abort", close);
   }
 }
 
-/** True when the stream has ended for good; throws when it has to be opened again. */
-function isOver(end: GetEnd, queue: string): boolean {
-  switch (end) {
-    case GetEnd.SHUT_DOWN:
-    case GetEnd.LIMIT:
-      return true;
-    case GetEnd.DELETED:
-      throw new NotFoundError(`The queue ${queue} was deleted`, {
-        code: "NOT_FOUND",
-        details: { reason: "QUEUE_DELETED", metadata: {}, retryAfterMs: undefined },
-      });
-    case GetEnd.GOAWAY:
-      throw endedEarly(queue);
-    case GetEnd.UNSPECIFIED:
-    case GetEnd.EMPTY:
-    case GetEnd.CANCELLED:
-    case GetEnd.UNRECOGNIZED:
-      return false;
+/** Why the stream ended; undefined when it has given all that there ever will be. */
+function failureOf(end: StreamEnd | undefined, queue: string): unknown {
+  if (end?.kind === "failed") return end.error;
+  if (end?.end === GetEnd.SHUT_DOWN) return undefined;
+  if (end?.end === GetEnd.DELETED) {
+    return new NotFoundError(`The queue ${queue} was deleted`, {
+      code: "NOT_FOUND",
+      details: { reason: "QUEUE_DELETED", metadata: {}, retryAfterMs: undefined },
+    });
   }
-}
-
-function endedEarly(queue: string): UnavailableError {
-  return new UnavailableError(`The daemon ended the stream of the queue ${queue}`, {
-    code: "UNAVAILABLE",
-  });
-}
-
-function maySubscribeAgain(error: ForkbusError): boolean {
-  return error.code === "UNAVAILABLE" || error.reason === "SUBSCRIPTION_NOT_FOUND";
+  const message = `The daemon ended the stream of the queue ${queue}`;
+  return new UnavailableError(message, { code: "UNAVAILABLE" });
 }

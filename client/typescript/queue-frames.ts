@@ -1,46 +1,81 @@
-/** What one Put may hold: the wire's bounds, and those of the queue, which a larger one could never meet. */
+/** What one frame may hold: the wire's bounds, and those of the queue, which a larger one could never meet. */
 export interface FrameBounds {
   readonly maxItems: number;
   readonly maxBytes: number;
 }
 
-const largestFrameBytes = 1 << 20;
-const mostItems = 1024;
+/** The largest item that travels in one frame: larger ones go in parts, on streams only. */
+export const largestFramedItem = 1_048_512;
+
+/** The largest item. */
+export const largestItem = 64 * 1024 * 1024;
+
+export const largestFrameBytes = 1 << 20;
+export const mostFrameItems = 1024;
 /** Room for the other fields of a frame. */
-const headerBytes = 64;
+export const headerBytes = 64;
 
 /**
- * Cuts items into runs for one Put each, in order. An item that fits nowhere is a run of its own, which the daemon
+ * Cuts items into runs for one frame each, in order. An item that fits nowhere is a run of its own, which the daemon
  * then refuses by name.
  */
-export function* frames(
-  items: readonly Uint8Array[],
+export async function* frames(
+  items: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   bounds: FrameBounds,
-): Generator<readonly Uint8Array[], void, undefined> {
-  const maxItems = Math.min(bounds.maxItems, mostItems);
-  let begin = 0;
-  let itemBytes = 0;
-  let encodedBytes = headerBytes;
-  for (const [index, item] of items.entries()) {
-    const encoded = encodedSize(item.length);
-    const fits =
-      index - begin < maxItems &&
-      itemBytes + item.length <= bounds.maxBytes &&
-      encodedBytes + encoded <= largestFrameBytes;
-    if (!fits && index > begin) {
-      yield items.slice(begin, index);
-      begin = index;
-      itemBytes = 0;
-      encodedBytes = headerBytes;
+): AsyncGenerator<readonly Uint8Array[], void, undefined> {
+  const cutter = new FrameCutter(bounds);
+  // Awaiting each item of an array would cost more than all the rest.
+  if (Symbol.iterator in items) {
+    for (const item of items) {
+      const run = cutter.add(item);
+      if (run !== undefined) yield run;
     }
-    itemBytes += item.length;
-    encodedBytes += encoded;
+  } else {
+    for await (const item of items) {
+      const run = cutter.add(item);
+      if (run !== undefined) yield run;
+    }
   }
-  if (begin < items.length) yield items.slice(begin);
+  const rest = cutter.rest();
+  if (rest.length > 0) yield rest;
 }
 
-/** Tag, length as a varint, bytes. */
-function encodedSize(length: number): number {
+class FrameCutter {
+  readonly #bounds: FrameBounds;
+  #run: Uint8Array[] = [];
+  #itemBytes = 0;
+  #encodedBytes = headerBytes;
+
+  constructor({ maxItems, maxBytes }: FrameBounds) {
+    this.#bounds = { maxItems: Math.min(maxItems, mostFrameItems), maxBytes };
+  }
+
+  /** Adds an item; the run before it when that has no room for it. */
+  add(item: Uint8Array): readonly Uint8Array[] | undefined {
+    const encoded = encodedSize(item.length);
+    const fits =
+      this.#run.length < this.#bounds.maxItems &&
+      this.#itemBytes + item.length <= this.#bounds.maxBytes &&
+      this.#encodedBytes + encoded <= largestFrameBytes;
+    const full = fits || this.#run.length === 0 ? undefined : this.rest();
+    this.#run.push(item);
+    this.#itemBytes += item.length;
+    this.#encodedBytes += encoded;
+    return full;
+  }
+
+  /** What has been added and not returned yet. */
+  rest(): readonly Uint8Array[] {
+    const run = this.#run;
+    this.#run = [];
+    this.#itemBytes = 0;
+    this.#encodedBytes = headerBytes;
+    return run;
+  }
+}
+
+/** What an item of so many bytes takes in a frame: tag, length as a varint, bytes. */
+export function encodedSize(length: number): number {
   let size = 2 + length;
   for (let rest = length >>> 7; rest > 0; rest >>>= 7) size++;
   return size;

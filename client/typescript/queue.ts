@@ -1,34 +1,29 @@
-import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import {
-  GetEnd,
-  type GetResponse,
+  FullPolicy,
   type Queue as QueueMessage,
   type QueueStatus,
 } from "../../proto/gen/forkbus/v1/queue.js";
-import { waitInBand } from "./cancellable-wait.js";
 import type { Connection } from "./connection.js";
 import { ForkbusError, QueueEmpty } from "./errors.js";
-import { linkSignals } from "./link-signals.js";
 import type { Codec } from "./queue-codec.js";
-import { consume } from "./queue-consumer.js";
-import { type FrameBounds, frames } from "./queue-frames.js";
-import { didNothing, repeatWhileUnavailable } from "./retry.js";
-import {
-  type Deadline,
-  deadlineAfter,
-  type SignalOption,
-  waitFor,
-  type WaitOptions,
-  withSignal,
-} from "./wait-options.js";
+import type { FrameBounds } from "./queue-frames.js";
+import { QueueGetter } from "./queue-getter.js";
+import { type PutManyOptions, QueuePutter } from "./queue-putter.js";
+import { repeatWhileUnavailable } from "./retry.js";
+import { type SignalOption, type WaitOptions, withSignal } from "./wait-options.js";
 
 export interface ItemsOptions extends SignalOption {
   /**
    * Most items that wait here for their turn, where no other consumer can have them. They go back to the queue when the
-   * iteration ends. Default 64; 1 shares long work evenly.
+   * iteration ends. Default: from 64 to 1 024, as many as this consumer works off in 32 ms; 1 shares long work evenly.
    */
   readonly prefetch?: number;
+}
+
+export interface BatchOptions extends SignalOption {
+  /** Most items of one batch. Default 1 024, at most 65 536. Four times as many may wait here for their turn. */
+  readonly maxItems?: number;
 }
 
 export interface QueueSetup<T> {
@@ -39,8 +34,8 @@ export interface QueueSetup<T> {
   readonly owned: boolean;
 }
 
-const defaultPrefetch = 64;
-const mostItemsOfGet = 65_536;
+const defaultBatchItems = 1024;
+const mostBatchItems = 65_536;
 
 /**
  * A handle of one queue, with the names of Python's `multiprocessing.Queue`. Items come out in the order in which they
@@ -49,6 +44,10 @@ const mostItemsOfGet = 65_536;
  * Aborting a put or a get is exact: when the signal's reason is thrown, nothing was put or got; when the item was
  * quicker, the call returns as if there had been no abort. Puts are repeated when the connection breaks, and stored
  * once. Gets are not: after an UnavailableError the items of one answer may be lost.
+ *
+ * Puts without a signal and a timeout share a stream, on which many are under way at once and small ones travel
+ * together; each is answered by itself. Two calls are in order when the second begins after the first was answered, or
+ * when both are such puts.
  */
 export class Queue<T> implements AsyncIterable<T>, AsyncDisposable {
   readonly name: string;
@@ -58,8 +57,8 @@ export class Queue<T> implements AsyncIterable<T>, AsyncDisposable {
   readonly #bounds: FrameBounds;
   readonly #owned: boolean;
   readonly #closing = new AbortController();
-  /** Taken by an iteration that ended before it handed them on: the next get or iteration begins with them. */
-  #kept: Uint8Array[] = [];
+  readonly #putter: QueuePutter;
+  readonly #getter: QueueGetter;
 
   /** Programs use `Client.queue` and `Client.openQueue`. */
   constructor({ connection, message, codec, owned }: QueueSetup<T>) {
@@ -74,11 +73,19 @@ export class Queue<T> implements AsyncIterable<T>, AsyncDisposable {
       maxItems: limit(message.spec?.maxItems),
       maxBytes: limit(message.spec?.maxBytes),
     };
+    this.#putter = new QueuePutter({
+      connection,
+      queue: this.name,
+      bounds: this.#bounds,
+      blocks: message.spec?.fullPolicy !== FullPolicy.REJECT,
+      closing: this.#closing.signal,
+    });
+    this.#getter = new QueueGetter(connection, this.name, this.#closing.signal);
   }
 
   /** Puts one item. Waits for room; throws QueueFull when there is none in time, QueueShutDown when there never will. */
   async put(item: T, options: WaitOptions = {}): Promise<void> {
-    await this.#put([this.#codec.encode(item)], deadlineAfter(options.timeoutMs), options.signal);
+    await this.#putter.put(this.#codec.encode(item), options);
   }
 
   /** Throws QueueFull unless there is room now. */
@@ -87,25 +94,21 @@ export class Queue<T> implements AsyncIterable<T>, AsyncDisposable {
   }
 
   /**
-   * Puts many items in order, in as few calls as they fit in; items of others may come between two calls. The time is
-   * for all of them. When a call fails, the items of those before it are in the queue: `onPut` is told how many, each
-   * time.
+   * Puts many items in order, in as few messages as they fit in; items of others may come between two of those. The
+   * time is for all of them. Items are asked for as they can be sent, so a source that is slow or has no end is no
+   * problem. When it fails, the items before the first that failed are in the queue: `onPut` is told how many, each
+   * time; none after it are, unless the daemon ran out of memory (HOST_EXHAUSTED) in between or the source failed.
    */
   async putMany(
-    items: Iterable<T>,
-    options: WaitOptions & { readonly onPut?: (items: number) => void } = {},
+    items: Iterable<T> | AsyncIterable<T>,
+    options: PutManyOptions = {},
   ): Promise<void> {
-    const deadline = deadlineAfter(options.timeoutMs);
-    const encoded = Array.from(items, (item) => this.#codec.encode(item));
-    for (const run of frames(encoded, this.#bounds)) {
-      await this.#put(run, deadline, options.signal);
-      options.onPut?.(run.length);
-    }
+    await this.#putter.putMany(encodeAll(items, this.#codec), options);
   }
 
   /** Gets one item. Throws QueueEmpty when none comes in time, QueueShutDown when none ever will. */
   async get(options: WaitOptions = {}): Promise<T> {
-    const [item] = await this.#get(1, options);
+    const [item] = await this.#getter.get(1, options);
     if (item === undefined) throw new QueueEmpty(this.name);
     return this.#codec.decode(item);
   }
@@ -120,7 +123,7 @@ export class Queue<T> implements AsyncIterable<T>, AsyncDisposable {
     if (!Number.isInteger(max) || max < 1) {
       throw new RangeError(`getMany takes at least 1 item, got ${max}`);
     }
-    const items = await this.#get(Math.min(max, mostItemsOfGet), options);
+    const items = await this.#getter.get(max, options);
     return items.map((item) => this.#codec.decode(item));
   }
 
@@ -134,24 +137,30 @@ export class Queue<T> implements AsyncIterable<T>, AsyncDisposable {
    * back what was not taken; what was taken and not seen stays here for the next get or loop.
    */
   async *items(options: ItemsOptions = {}): AsyncGenerator<T, void, undefined> {
-    while (this.#kept.length > 0) {
-      options.signal?.throwIfAborted();
-      yield* this.#takeKept(1).map((item) => this.#codec.decode(item));
+    for await (const item of this.#getter.items(options.prefetch, options.signal)) {
+      yield this.#codec.decode(item);
     }
-    using linked = linkSignals(options.signal, this.#closing.signal);
-    const items = consume(this.#connection, {
-      queue: this.name,
-      prefetch: options.prefetch ?? defaultPrefetch,
-      signal: linked.signal,
-      keep: (rest) => this.#kept.unshift(...rest),
-    });
-    for await (const item of items) yield this.#codec.decode(item);
+  }
+
+  /**
+   * Gets items in batches, which is the fastest way, until the queue is shut down and drained: each batch has what is
+   * there, at least one item. A batch is taken from the queue as a whole before the loop sees it, so when this program
+   * dies, the batch that it works on is lost with it. Leaving the loop gives back what was not taken.
+   */
+  async *batches(options: BatchOptions = {}): AsyncGenerator<T[], void, undefined> {
+    const { maxItems = defaultBatchItems, signal } = options;
+    if (!Number.isInteger(maxItems) || maxItems < 1 || maxItems > mostBatchItems) {
+      throw new RangeError(`A batch has from 1 to ${mostBatchItems} items, got ${maxItems}`);
+    }
+    for await (const batch of this.#getter.batches(maxItems, signal)) {
+      yield batch.map((item) => this.#codec.decode(item));
+    }
   }
 
   /** Items that a get could have at once. By the time that it is known it may be different. */
   async size(options: SignalOption = {}): Promise<number> {
     const status = await this.#status(options);
-    return Number(status?.ready ?? 0) + this.#kept.length;
+    return Number(status?.ready ?? 0) + this.#getter.kept;
   }
 
   async empty(options: SignalOption = {}): Promise<boolean> {
@@ -202,59 +211,6 @@ export class Queue<T> implements AsyncIterable<T>, AsyncDisposable {
     if (this.#owned) await this.delete();
   }
 
-  async #put(
-    items: readonly Uint8Array[],
-    deadline: Deadline,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    using linked = linkSignals(signal, this.#closing.signal);
-    const requestId = randomUUID();
-    const frame = { items: [...items] };
-    const put = (force: AbortSignal): Promise<unknown> =>
-      this.#connection.queues.put(
-        { queue: this.name, requestId, frame, ...waitFor(deadline) },
-        { signal: force },
-      );
-    try {
-      await repeatWhileUnavailable(
-        this.#connection,
-        () => waitInBand(this.#connection, requestId, put, linked.signal),
-        linked.signal,
-      );
-    } catch (error) {
-      if (error instanceof ForkbusError && error.reason === "WAIT_CANCELLED") {
-        linked.signal.throwIfAborted();
-      }
-      throw error;
-    }
-  }
-
-  async #get(maxItems: number, { timeoutMs, signal }: WaitOptions): Promise<Uint8Array[]> {
-    if (this.#kept.length > 0) return this.#takeKept(maxItems);
-    using linked = linkSignals(signal, this.#closing.signal);
-    const deadline = deadlineAfter(timeoutMs);
-    const response = await repeatWhileUnavailable(
-      this.#connection,
-      () => this.#getOnce(maxItems, deadline, linked.signal),
-      linked.signal,
-      didNothing,
-    );
-    if (response.end === GetEnd.CANCELLED) linked.signal.throwIfAborted();
-    return response.frame?.items ?? [];
-  }
-
-  #getOnce(maxItems: number, deadline: Deadline, signal: AbortSignal): Promise<GetResponse> {
-    const requestId = randomUUID();
-    const request = { queue: this.name, requestId, maxItems, ...waitFor(deadline) };
-    const get = (force: AbortSignal): Promise<GetResponse> =>
-      this.#connection.queues.get(request, { signal: force });
-    return waitInBand(this.#connection, requestId, get, signal);
-  }
-
-  #takeKept(max: number): Uint8Array[] {
-    return this.#kept.splice(0, max);
-  }
-
   async #status(options: SignalOption): Promise<QueueStatus | undefined> {
     const { queue } = await this.#repeat(options, (call) =>
       this.#connection.queues.getQueue({ name: this.name }, call),
@@ -265,6 +221,25 @@ export class Queue<T> implements AsyncIterable<T>, AsyncDisposable {
   #repeat<R>({ signal }: SignalOption, call: (options: SignalOption) => Promise<R>): Promise<R> {
     return repeatWhileUnavailable(this.#connection, () => call(withSignal(signal)), signal);
   }
+}
+
+/** As iterable as the items are. */
+function encodeAll<T>(
+  items: Iterable<T> | AsyncIterable<T>,
+  codec: Codec<T>,
+): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
+  return Symbol.iterator in items ? encodeEach(items, codec) : encodeNext(items, codec);
+}
+
+function* encodeEach<T>(items: Iterable<T>, codec: Codec<T>): Generator<Uint8Array, void> {
+  for (const item of items) yield codec.encode(item);
+}
+
+async function* encodeNext<T>(
+  items: AsyncIterable<T>,
+  codec: Codec<T>,
+): AsyncGenerator<Uint8Array, void> {
+  for await (const item of items) yield codec.encode(item);
 }
 
 /** Zero means none. Limits are far below 2^53. */

@@ -50,9 +50,9 @@ export async function* produce(
     await setImmediate();
     if (producer.end !== undefined) {
       const farewell = endOf(producer.end, queue);
-      if (farewell === undefined)
-        return yield { ...fromProgress(producer.progress()), goaway: true };
-      throw farewell;
+      if (farewell !== undefined) throw farewell;
+      yield { ...fromProgress(producer.progress()), goaway: true };
+      return;
     }
     const ended = loop.check();
     const idle = producer.idle;

@@ -1,5 +1,5 @@
 import { type WireFrame } from "../../../wire/frame.js";
-import { Items } from "../../../wire/items.js";
+import { type Items, NO_ITEMS } from "../../../wire/items.js";
 import { partsOf } from "../../../wire/large-item.js";
 import { type OutgoingFrame } from "../../../wire/message.js";
 import { DomainError, invalidField } from "../../core/errors.js";
@@ -9,7 +9,7 @@ import { type DeliveredFrame } from "../../queues/queue-effect.js";
 
 /** The items of a frame for Put. */
 export function toItems(frame: WireFrame | undefined): Items {
-  if (frame === undefined) return Items.none;
+  if (frame === undefined) return NO_ITEMS;
   if (frame.part !== undefined) {
     const message = "A part of an item can be sent to Produce only";
     throw invalidField("frame.part", `offset ${frame.part.offset}`, message);

@@ -1,0 +1,161 @@
+import {
+  type ConsumeRequest,
+  type ConsumeResponse,
+  GetEnd,
+} from "../../proto/gen/forkbus/v1/queue.js";
+import { LargeItem } from "../../wire/large-item.js";
+import type { Spliced } from "../../wire/message.js";
+import type { Connection } from "./connection.js";
+import type { DuplexCall } from "./duplex-call.js";
+import { consumeMethod } from "./queue-streams.js";
+
+/** How many items may be sent ahead of what was taken. */
+export interface Window {
+  readonly items: number;
+  readonly bytes: number;
+}
+
+/** How a stream of items ended. */
+export type StreamEnd =
+  | { readonly kind: "end"; readonly end: GetEnd }
+  | { readonly kind: "failed"; readonly error: Error };
+
+/**
+ * Items of one queue on one Consume stream. What has been sent lies here untaken, where the queue
+ * still counts it as its own: when this stream ends, for whatever reason, it is ready again.
+ */
+export class ConsumeStream implements Disposable {
+  readonly #call: DuplexCall<ConsumeRequest>;
+  readonly #onAnswer: () => void;
+  #window: Window;
+  /** Items that have arrived, oldest first; those before `#next` of the first batch are taken. */
+  readonly #batches: Uint8Array[][] = [];
+  #next = 0;
+  #large: LargeItem | undefined;
+  #takenBytes = 0;
+  #taken = 0;
+  #confirmed = 0;
+  #end: StreamEnd | undefined;
+  #wake: (() => void) | undefined;
+
+  /** @param onAnswer is called when the daemon says something */
+  constructor(connection: Connection, queue: string, window: Window, onAnswer: () => void) {
+    this.#onAnswer = onAnswer;
+    this.#window = window;
+    this.#call = connection.duplex(consumeMethod, {
+      response: (message) => {
+        this.#receive(message);
+      },
+      end: (error) => {
+        this.#finish(
+          error === undefined
+            ? { kind: "end", end: GetEnd.UNSPECIFIED }
+            : { kind: "failed", error },
+        );
+      },
+    });
+    this.#call.write({
+      open: { queue, maxFrameItems: window.items, maxFrameBytes: 0 },
+      ...this.#position(),
+    });
+  }
+
+  /** From the next `take` on so much may be sent ahead. */
+  widen(window: Window): void {
+    this.#window = window;
+  }
+
+  /**
+   * Takes the next items, at most `max`: waits for the first, and then until the daemon has
+   * confirmed that they are delivered. No items: the stream has ended, and `end` says how.
+   */
+  async take(max: number): Promise<readonly Uint8Array[]> {
+    while (this.#batches.length === 0) {
+      if (this.#end !== undefined) return [];
+      await this.#changed();
+    }
+    const items = this.#shift(max);
+    this.#taken += items.length;
+    for (const { length } of items) this.#takenBytes += length;
+    this.#call.write({ open: undefined, ...this.#position() });
+    while (this.#confirmed < this.#taken) {
+      // What is not confirmed belongs to somebody else by now.
+      if (this.#end !== undefined) return [];
+      await this.#changed();
+    }
+    return items;
+  }
+
+  /** How it ended; undefined while it goes on. */
+  get end(): StreamEnd | undefined {
+    return this.#end;
+  }
+
+  /** Ends the stream; a `take` under way still learns whether the items are its own. */
+  close(): void {
+    this.#call.halfClose();
+  }
+
+  [Symbol.dispose](): void {
+    this.#call[Symbol.dispose]();
+    this.#finish({ kind: "end", end: GetEnd.CANCELLED });
+  }
+
+  #position(): Pick<ConsumeRequest, "credit" | "takenTotal"> {
+    return {
+      takenTotal: BigInt(this.#taken),
+      credit: {
+        itemsTotal: BigInt(this.#taken + this.#window.items),
+        bytesTotal: BigInt(this.#takenBytes + this.#window.bytes),
+      },
+    };
+  }
+
+  #receive({ frame, takenTotal, end }: Spliced<ConsumeResponse>): void {
+    this.#onAnswer();
+    if (takenTotal > 0n) this.#confirmed = Number(takenTotal);
+    if (frame !== undefined) {
+      const items =
+        frame.part === undefined
+          ? frame.items.toArray()
+          : this.#assemble(frame.part.itemBytes, frame.items.toArray());
+      if (items.length > 0) this.#batches.push(items);
+    }
+    if (end !== GetEnd.UNSPECIFIED) this.#finish({ kind: "end", end });
+    this.#wake?.();
+  }
+
+  #assemble(itemBytes: number, pieces: readonly Uint8Array[]): Uint8Array[] {
+    const large = (this.#large ??= new LargeItem(itemBytes));
+    for (const piece of pieces) large.add(piece);
+    const items = large.complete();
+    if (items === undefined) return [];
+    this.#large = undefined;
+    return items.toArray();
+  }
+
+  #shift(max: number): Uint8Array[] {
+    const [batch] = this.#batches;
+    if (batch === undefined) return [];
+    const begin = this.#next;
+    const items = begin === 0 && batch.length <= max ? batch : batch.slice(begin, begin + max);
+    this.#next += items.length;
+    if (this.#next === batch.length) {
+      this.#batches.shift();
+      this.#next = 0;
+    }
+    return items;
+  }
+
+  #finish(end: StreamEnd): void {
+    this.#end ??= end;
+    this.#wake?.();
+  }
+
+  async #changed(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    this.#wake = undefined;
+  }
+}
