@@ -54,6 +54,7 @@ export interface Connection extends RetryPolicy {
 
 const keepaliveMs = 20_000;
 const slowestConnectMs = 5_000;
+const windowBytes = 1024 * 1024;
 
 /** Makes the channel, which connects when it is first used. */
 export function openConnection(address: Address, tls: TlsOptions, policy: RetryPolicy): Connection {
@@ -110,6 +111,8 @@ function credentials(address: Address, tls: TlsOptions): ChannelCredentials {
 
 function channelOptions(policy: RetryPolicy): ChannelOptions {
   return {
+    // The 64 KiB of HTTP/2 are less than a frame, which would then take several round trips.
+    "grpc-node.flow_control_window": windowBytes,
     // Waits may be silent for hours; without pings nobody would notice that the other end is gone.
     "grpc.keepalive_time_ms": keepaliveMs,
     "grpc.keepalive_timeout_ms": keepaliveMs / 2,

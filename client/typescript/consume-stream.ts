@@ -134,13 +134,19 @@ export class ConsumeStream implements Disposable {
     return items.toArray();
   }
 
+  /** The next items, of as many batches as it takes. */
   #shift(max: number): Uint8Array[] {
-    const [batch] = this.#batches;
-    if (batch === undefined) return [];
-    const begin = this.#next;
-    const items = begin === 0 && batch.length <= max ? batch : batch.slice(begin, begin + max);
-    this.#next += items.length;
-    if (this.#next === batch.length) {
+    const [first] = this.#batches;
+    if (first !== undefined && this.#next === 0 && first.length === max) {
+      this.#batches.shift();
+      return first;
+    }
+    const items: Uint8Array[] = [];
+    for (let [batch] = this.#batches; batch !== undefined; [batch] = this.#batches) {
+      const part = batch.slice(this.#next, this.#next + max - items.length);
+      for (const item of part) items.push(item);
+      this.#next += part.length;
+      if (this.#next < batch.length) break;
       this.#batches.shift();
       this.#next = 0;
     }

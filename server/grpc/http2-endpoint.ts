@@ -1,4 +1,5 @@
 import { type ConnectionInjector, Server, ServerCredentials } from "@grpc/grpc-js";
+import type { Http2Server, Settings } from "node:http2";
 import type { Socket } from "node:net";
 import type { EndedCalls } from "./ended-calls.js";
 import type { ForeignServices } from "./foreign-services.js";
@@ -27,9 +28,13 @@ export class Http2Endpoint {
         "grpc.keepalive_timeout_ms": limits.keepaliveTimeoutMs,
       }),
     });
-    limitHeaders(this.server, limits.headerListBytes);
+    changeSettings(this.server, {
+      maxHeaderListSize: limits.headerListBytes,
+      initialWindowSize: limits.streamWindowBytes,
+    });
     // TLS ends at our listener; from here on it is HTTP/2 in any case.
     this.#injector = this.server.createConnectionInjector(ServerCredentials.createInsecure());
+    widenConnections(this.server, limits.connectionWindowBytes);
   }
 
   /** Serves a connection that has begun with the HTTP/2 preface. */
@@ -49,10 +54,11 @@ export class Http2Endpoint {
 }
 
 /**
- * grpc-js has no option for SETTINGS_MAX_HEADER_LIST_SIZE, and Node's default is 64 KiB. What
- * becomes of each HTTP/2 server's options is in this private field.
+ * grpc-js has no server option for SETTINGS_MAX_HEADER_LIST_SIZE, for which Node's default is
+ * 64 KiB, and takes none for the windows. What becomes of each HTTP/2 server's options is in this
+ * private field.
  */
-function limitHeaders(server: Server, bytes: number): void {
+function changeSettings(server: Server, changes: Settings): void {
   const options: unknown = Reflect.get(server, "commonServerOptions");
   const settings: unknown =
     typeof options === "object" && options !== null && "settings" in options
@@ -61,5 +67,18 @@ function limitHeaders(server: Server, bytes: number): void {
   if (typeof settings !== "object" || settings === null) {
     throw new Error("This version of grpc-js keeps its HTTP/2 settings elsewhere");
   }
-  Object.assign(settings, { maxHeaderListSize: bytes });
+  Object.assign(settings, changes);
+}
+
+/** The window of a whole connection is no setting of HTTP/2: each session asks for it itself. */
+function widenConnections(server: Server, bytes: number): void {
+  const servers: unknown = Reflect.get(server, "http2Servers");
+  if (!(servers instanceof Map) || servers.size === 0) {
+    throw new Error("This version of grpc-js keeps its HTTP/2 servers elsewhere");
+  }
+  for (const http2Server of servers.keys() as Iterable<Http2Server>) {
+    http2Server.on("session", (session) => {
+      session.setLocalWindowSize(bytes);
+    });
+  }
 }

@@ -8,6 +8,10 @@ export interface TransportLimits {
   readonly headerListBytes: number;
   /** One request message; larger ones end in RESOURCE_EXHAUSTED, and above twice the limit are not read. */
   readonly requestMessageBytes: number;
+  /** What a client may send on one stream before it has been read... */
+  readonly streamWindowBytes: number;
+  /** ...and on all streams of a connection together. */
+  readonly connectionWindowBytes: number;
   /** From accept to the end of the TLS handshake and of the HTTP/2 preface; silent connections are closed. */
   readonly handshakeMs: number;
   /** A connection is pinged this often, calls or not... */
@@ -21,6 +25,8 @@ export const defaultTransportLimits: TransportLimits = {
   streamsPerConnection: 1024,
   headerListBytes: 16 * 1024,
   requestMessageBytes: 4 * 1024 * 1024,
+  streamWindowBytes: 1024 * 1024,
+  connectionWindowBytes: 4 * 1024 * 1024,
   handshakeMs: 10_000,
   keepaliveIntervalMs: 60_000,
   keepaliveTimeoutMs: 20_000,
