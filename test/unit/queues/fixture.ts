@@ -2,23 +2,37 @@ import { MemoryBudget } from "../../../server/queues/memory-budget.js";
 import { QueueTable, type QueueTableOptions } from "../../../server/queues/queue-table.js";
 import { parseQueueSpec, type QueueSpecInput } from "../../../server/queues/queue-spec.js";
 import { type Delivery, type GetOutcome, Queue } from "../../../server/queues/queue.js";
+import { type Credit } from "../../../server/queues/taker.js";
+import { Items } from "../../../wire/items.js";
 import { ManualClock } from "../../support/manual-clock.js";
 
 export const anything = { items: 1000, bytes: 1_000_000 };
 
-export function bytes(...texts: readonly string[]): readonly Uint8Array[] {
-  return texts.map((text) => new TextEncoder().encode(text));
+export function items(...texts: readonly string[]): Items {
+  return Items.of(texts.map((text) => new TextEncoder().encode(text)));
 }
 
-export function texts(items: readonly Uint8Array[]): readonly string[] {
-  return items.map((item) => new TextDecoder().decode(item));
+/** One item of so many zeros. */
+export function zeros(bytes: number): Items {
+  return Items.of([new Uint8Array(bytes)]);
+}
+
+/** The items of a frame that a queue delivered or a response carries. */
+export function texts(frame: { readonly rows: readonly Items[] } | undefined): readonly string[] {
+  const all = frame?.rows.flatMap((row) => [...row]) ?? [];
+  return all.map((item) => new TextDecoder().decode(item));
+}
+
+/** What a subscriber may be sent at the beginning: so many items, of any size. */
+export function credit(items: number): Credit {
+  return { items, bytes: Infinity };
 }
 
 /** The texts of a get that has items; taken. */
 export function take(outcome: GetOutcome): readonly string[] {
   const delivery = requireDelivery(outcome);
   delivery.taken();
-  return texts(delivery.frame.items);
+  return texts(delivery.frame);
 }
 
 export function requireDelivery(outcome: GetOutcome): Delivery {
@@ -59,7 +73,7 @@ export function aTable(options: Omit<Partial<QueueTableOptions>, "clock"> = {}) 
     table.create({ name, owner: "uid:1", labels: new Map(), spec: parseQueueSpec(spec) });
   const put = (
     queue: string,
-    items: readonly Uint8Array[],
+    toPut: Items,
     more: {
       id?: string;
       digest?: string;
@@ -70,7 +84,7 @@ export function aTable(options: Omit<Partial<QueueTableOptions>, "clock"> = {}) 
   ) =>
     table.put({
       queue,
-      items,
+      items: toPut,
       caller: more.caller ?? "uid:1",
       waitMs: more.waitMs,
       signal: more.signal,

@@ -3,10 +3,19 @@ import fc from "fast-check";
 import { QueueCore } from "../../../server/queues/queue-core.js";
 import { type PartyId, type QueueEffect } from "../../../server/queues/queue-effect.js";
 import { type QueueSpec } from "../../../server/queues/queue-spec.js";
-import { type Outcome, QueueModel } from "./queue-model.js";
+import { type Credit } from "../../../server/queues/taker.js";
+import { type PutMode } from "../../../server/queues/putter.js";
+import { costOf as costOfPut } from "../../../server/queues/item-run.js";
+import { Items } from "../../../wire/items.js";
+import { contentsOf, costOf, describeItem, type Outcome, QueueModel } from "./queue-model.js";
 
 type Action =
-  | { readonly kind: "put"; readonly sizes: readonly number[]; readonly waitMs: number | undefined }
+  | {
+      readonly kind: "put";
+      readonly sizes: readonly number[];
+      readonly mode: PutMode;
+      readonly waitMs: number | undefined;
+    }
   | {
       readonly kind: "get";
       readonly items: number;
@@ -16,11 +25,13 @@ type Action =
   | {
       readonly kind: "subscribe";
       readonly items: number;
-      readonly maxUntaken: number;
+      readonly bytes: number;
+      readonly credit: Credit;
       readonly totalLimit: number;
     }
   /** `which` picks one of the parties that there are, or that there were. */
   | { readonly kind: "pull"; readonly which: number }
+  | { readonly kind: "grant"; readonly which: number; readonly more: Credit }
   | { readonly kind: "take"; readonly which: number; readonly share: number }
   | { readonly kind: "release"; readonly which: number }
   | { readonly kind: "cancel"; readonly which: number }
@@ -30,15 +41,25 @@ type Action =
 
 const waitMs = fc.constantFrom(0, 10, 1000, undefined);
 const which = fc.nat(1000);
-const sizes = fc.array(fc.nat(4), { minLength: 1, maxLength: 5 });
+/** Too large for a frame, when the queue takes it at all; the other one fills a frame exactly. */
+const largeSizes = [1_048_513, 1_048_512];
+const sizes = fc.array(
+  fc.oneof(
+    { weight: 200, arbitrary: fc.nat(4) },
+    { weight: 1, arbitrary: fc.constantFrom(...largeSizes) },
+  ),
+  { minLength: 1, maxLength: 12 },
+);
+const mode = fc.constantFrom<PutMode>("all-or-nothing", "item-by-item");
+const creditBytes = fc.oneof(fc.constant(Infinity), fc.nat(30), fc.constant(1_100_000));
 const action: fc.Arbitrary<Action> = fc.oneof(
-  { weight: 30, arbitrary: fc.record({ kind: fc.constant("put"), sizes, waitMs }) },
+  { weight: 30, arbitrary: fc.record({ kind: fc.constant("put"), sizes, mode, waitMs }) },
   {
     weight: 15,
     arbitrary: fc.record({
       kind: fc.constant("get"),
       items: fc.integer({ min: 1, max: 6 }),
-      bytes: fc.nat(12),
+      bytes: fc.oneof(fc.nat(12), fc.constant(2_000_000)),
       waitMs,
     }),
   },
@@ -47,11 +68,20 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant("subscribe"),
       items: fc.integer({ min: 1, max: 5 }),
-      maxUntaken: fc.integer({ min: 1, max: 7 }),
+      bytes: fc.constantFrom(6, 1000, 2_000_000),
+      credit: fc.record({ items: fc.nat(7), bytes: creditBytes }),
       totalLimit: fc.oneof(fc.constant(Infinity), fc.integer({ min: 1, max: 9 })),
     }),
   },
   { weight: 20, arbitrary: fc.record({ kind: fc.constant("pull"), which }) },
+  {
+    weight: 20,
+    arbitrary: fc.record({
+      kind: fc.constant("grant"),
+      which,
+      more: fc.record({ items: fc.integer({ min: -2, max: 7 }), bytes: creditBytes }),
+    }),
+  },
   {
     weight: 20,
     arbitrary: fc.record({
@@ -78,7 +108,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 
 const spec: fc.Arbitrary<QueueSpec> = fc.record({
   maxItems: fc.constantFrom(5, 6, 12, undefined),
-  maxBytes: fc.constantFrom(20, 24, 1000),
+  maxBytes: fc.constantFrom(20, 24, 1000, 3_000_000),
   fullPolicy: fc.constantFrom("block", "block", "reject"),
 });
 
@@ -90,11 +120,17 @@ class SideBySide {
   readonly takenSeqs: number[] = [];
   #lastParty = 0;
   #now = 0;
-  #freedItems = 0;
+  #reserved = 0;
+  #freed = 0;
 
   constructor(queueSpec: QueueSpec) {
     this.core = new QueueCore(queueSpec);
     this.model = new QueueModel(queueSpec);
+  }
+
+  /** What was reserved and not given back. */
+  get inUse(): number {
+    return this.#reserved - this.#freed;
   }
 
   act(step: Action): void {
@@ -103,13 +139,15 @@ class SideBySide {
     switch (step.kind) {
       case "put": {
         const party = this.#newParty();
-        const items = step.sizes.map((size, index) =>
-          new Uint8Array(size).fill(party * 16 + index),
-        );
-        const given = items.map((item) => Uint8Array.from(item));
+        const { mode, waitMs } = step;
+        const allowed = this.#allowed(step.sizes, mode);
+        const items = allowed.map((size, index) => new Uint8Array(size).fill(party * 16 + index));
+        const given = Items.of(items);
+        this.#reserved += costOfPut(given);
+        const contents = contentsOf(items);
         this.#same(
-          core.put(party, given, step.waitMs, now),
-          model.doPut(party, items, step.waitMs),
+          core.put(party, given, mode, waitMs, now),
+          model.doPut(party, contents, mode, waitMs),
         );
         return;
       }
@@ -122,14 +160,26 @@ class SideBySide {
       }
       case "subscribe": {
         const party = this.#newParty();
-        const { items, maxUntaken, totalLimit } = step;
-        const options = { limits: { items, bytes: 1000 }, maxUntaken, totalLimit };
+        const { items, bytes, credit, totalLimit } = step;
+        const options = { limits: { items, bytes }, credit, totalLimit };
         this.#same(core.subscribe(party, options, now), model.doSubscribe(party, options));
         return;
       }
       case "pull": {
         const party = this.#pick(step.which, [...model.takers.keys()]);
         this.#same(core.pull(party, now), model.doPull(party));
+        return;
+      }
+      case "grant": {
+        const party = this.#pick(step.which, [...model.takers.keys()]);
+        const taker = model.takers.get(party);
+        // Totals: some are from before.
+        const items = Math.max(0, (taker?.sent ?? 0) + step.more.items);
+        const bytes = (taker?.sentBytes ?? 0) + step.more.bytes;
+        this.#same(
+          core.grant(party, { items, bytes }, now),
+          model.doGrant(party, { items, bytes }),
+        );
         return;
       }
       case "take": {
@@ -168,6 +218,18 @@ class SideBySide {
     }
   }
 
+  /** Sizes of items that a queue gets: each fits when it is empty, and all that go together do. */
+  #allowed(sizes: readonly number[], mode: PutMode): readonly number[] {
+    const { maxItems = Infinity, maxBytes } = this.core.spec;
+    const fitting = sizes.map((size) => (size <= maxBytes ? size : size % 5));
+    if (mode === "item-by-item") return fitting;
+    let bytes = 0;
+    const fits = (size: number, index: number): boolean =>
+      (bytes += size) <= maxBytes && index < maxItems;
+    const most = fitting.findIndex((size, index) => !fits(size, index));
+    return most < 0 ? fitting : fitting.slice(0, most);
+  }
+
   #newParty(): PartyId {
     return ++this.#lastParty as PartyId;
   }
@@ -189,17 +251,22 @@ class SideBySide {
           assert.ok(this.armed.delete(effect.party), "only what is armed is disarmed");
           break;
         case "freed":
-          this.#freedItems += effect.items;
+          assert.ok(effect.cost > 0, "nothing is not told of");
+          this.#freed += effect.cost;
           break;
         case "delivered": {
           const { party, frame } = effect;
-          const seqs = frame.items.map((_, index) => frame.firstSeq + index);
-          const items = frame.items.map((item) => Buffer.from(item).toString("hex"));
+          const items = frame.rows.flatMap((row) => [...row].map(describeItem));
+          const seqs = items.map((_, index) => frame.firstSeq + index);
+          assert.equal(frame.items, items.length);
           heard.push({ kind: "delivered", party, seqs, items, backlog: frame.backlog });
           break;
         }
-        case "stored":
         case "refused":
+          this.#freed += effect.cost;
+          heard.push(effect);
+          break;
+        case "stored":
         case "ended":
           heard.push(effect);
       }
@@ -220,7 +287,7 @@ class SideBySide {
     );
     assert.equal(
       counts.storedBytes,
-      stored.reduce((sum, { content }) => sum + content.length, 0),
+      stored.reduce((sum, { bytes }) => sum + bytes.length, 0),
     );
     assert.ok(stored.length <= (core.spec.maxItems ?? Infinity), "max_items is exact");
     assert.ok(counts.storedBytes <= core.spec.maxBytes, "max_bytes is exact");
@@ -228,7 +295,13 @@ class SideBySide {
       [counts.waitingPuts, counts.waitingGets, counts.consumers],
       [model.putters.length, model.waitingGets, model.consumers],
     );
-    assert.equal(this.#freedItems, model.freedItems);
+    assert.equal(this.#freed, model.freedCost);
+    const waiting = model.putters.flatMap(({ items }) => items);
+    assert.equal(
+      this.#reserved - this.#freed,
+      costOf([...stored, ...waiting]),
+      "what was reserved is freed, or belongs to items that are there",
+    );
     assert.equal(new Set(this.takenSeqs).size, this.takenSeqs.length, "no item is taken twice");
     if (counts.state === "shut-down") {
       assert.equal(this.armed.size, 0, "nothing is armed when nothing can come");
@@ -258,7 +331,7 @@ describe("the queue core", () => {
         for (const step of actions) both.act(step);
         for (const party of both.model.takers.keys()) both.act({ kind: "release", which: party });
         while (both.model.takers.size > 0) both.act({ kind: "release", which: 0 });
-        while (both.model.put > both.takenSeqs.length) {
+        while (both.model.put > both.takenSeqs.length || both.model.putters.length > 0) {
           both.act({ kind: "get", items: 1000, bytes: 1000, waitMs: undefined });
           while (both.model.takers.size > 0) both.act({ kind: "take", which: 0, share: 1 });
         }
@@ -267,6 +340,7 @@ describe("the queue core", () => {
           seqs,
           Array.from({ length: both.model.put }, (_, index) => index + 1),
         );
+        assert.equal(both.inUse, 0, "an empty queue uses no memory");
       }),
       { numRuns: 300 },
     );

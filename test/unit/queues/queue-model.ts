@@ -1,11 +1,49 @@
 import assert from "node:assert/strict";
 import { type FrameLimits } from "../../../server/queues/frame-limits.js";
-import { type SubscriberOptions } from "../../../server/queues/queue-core.js";
+import { type PutMode } from "../../../server/queues/putter.js";
 import { type QueueSpec } from "../../../server/queues/queue-spec.js";
+import { type Credit, type SubscriberOptions } from "../../../server/queues/taker.js";
 
-export interface ModelItem {
+/** An item of a put: what it is and what it takes of the budget. */
+export interface Content {
+  readonly bytes: Uint8Array;
+  /** As it travels: tag, length, bytes. */
+  readonly encodedBytes: number;
+  readonly cost: number;
+}
+
+export interface ModelItem extends Content {
   readonly seq: number;
-  readonly content: Uint8Array;
+}
+
+/** What a frame may take as it travels, without its headers. */
+const frameBytes = 1024 * 1024 - 60;
+
+/** What a put takes of the budget beside its items, which is given back with the last of them. */
+const putOverhead = 320;
+
+export function contentsOf(items: readonly Uint8Array[]): Content[] {
+  return items.map((bytes, index) => {
+    const encodedBytes = 1 + varintBytes(bytes.length) + bytes.length;
+    const overhead = index === items.length - 1 ? putOverhead : 0;
+    return { bytes, encodedBytes, cost: encodedBytes + overhead };
+  });
+}
+
+function varintBytes(value: number): number {
+  return Math.max(1, Math.ceil(value.toString(2).length / 7));
+}
+
+/** Enough of an item to know it by: those of the model are of one byte, repeated. */
+export function describeItem(bytes: Uint8Array): string {
+  const first = Buffer.from(bytes.subarray(0, 1)).toString("hex");
+  return `${bytes.length} of ${first}`;
+}
+
+interface ModelPutter {
+  readonly party: number;
+  readonly mode: PutMode;
+  items: readonly Content[];
 }
 
 interface ModelTaker {
@@ -15,12 +53,24 @@ interface ModelTaker {
   sent: number;
   taken: number;
   held: ModelItem[];
+  sentBytes: number;
+  credit: Credit;
 }
 
 /** What the model expects to be heard, in order. */
 export type Outcome =
-  | { readonly kind: "stored"; readonly party: number; readonly firstSeq: number }
-  | { readonly kind: "refused"; readonly party: number; readonly reason: string }
+  | {
+      readonly kind: "stored";
+      readonly party: number;
+      readonly firstSeq: number;
+      readonly items: number;
+    }
+  | {
+      readonly kind: "refused";
+      readonly party: number;
+      readonly reason: string;
+      readonly cost: number;
+    }
   | {
       readonly kind: "delivered";
       readonly party: number;
@@ -34,7 +84,7 @@ export type Outcome =
 export class QueueModel {
   readonly spec: QueueSpec;
   ready: ModelItem[] = [];
-  putters: { party: number; items: readonly Uint8Array[] }[] = [];
+  putters: ModelPutter[] = [];
   /** Getters that wait, and subscriptions that have asked for a frame, in the order in which they could be served. */
   line: ModelTaker[] = [];
   /** Subscriptions, and getters that hold. */
@@ -46,7 +96,7 @@ export class QueueModel {
   put = 0;
   acked = 0;
   dropped = 0;
-  freedItems = 0;
+  freedCost = 0;
   #outcomes: Outcome[] = [];
 
   constructor(spec: QueueSpec) {
@@ -65,13 +115,22 @@ export class QueueModel {
     return [...this.takers.values()].filter((taker) => taker.subscription !== undefined).length;
   }
 
-  doPut(party: number, items: readonly Uint8Array[], waitMs: number | undefined): Outcome[] {
-    if (this.phase !== "open") this.#refuse(party, this.#closedReason());
-    else if (this.putters.length === 0 && this.#fits(items)) this.#store(party, items);
-    else if (waitMs === 0 || this.spec.fullPolicy === "reject") this.#refuse(party, "full");
+  doPut(
+    party: number,
+    items: readonly Content[],
+    mode: PutMode,
+    waitMs: number | undefined,
+  ): Outcome[] {
+    const putter = { party, mode, items };
+    if (this.phase !== "open") this.#refuse(putter, this.#closedReason());
     else {
-      this.putters.push({ party, items });
-      if (waitMs !== undefined) this.armed.add(party);
+      if (this.putters.length === 0) this.#storeFitting(putter);
+      if (putter.items.length === 0) return this.#serve();
+      if (waitMs === 0 || this.spec.fullPolicy === "reject") this.#refuse(putter, "full");
+      else {
+        this.putters.push(putter);
+        if (waitMs !== undefined) this.armed.add(party);
+      }
     }
     return this.#serve();
   }
@@ -82,7 +141,7 @@ export class QueueModel {
     else if (waitMs === 0 && this.ready.length === 0) this.#end(party, "empty");
     else {
       if (waitMs !== undefined && this.ready.length === 0) this.armed.add(party);
-      this.line.push({ party, limits, subscription: undefined, sent: 0, taken: 0, held: [] });
+      this.line.push(newTaker(party, limits, undefined));
     }
     return this.#serve();
   }
@@ -91,7 +150,7 @@ export class QueueModel {
     const over = this.#over();
     const { limits } = subscription;
     if (over !== undefined) this.#end(party, over);
-    else this.takers.set(party, { party, limits, subscription, sent: 0, taken: 0, held: [] });
+    else this.takers.set(party, newTaker(party, limits, subscription));
     return this.#serve();
   }
 
@@ -104,19 +163,27 @@ export class QueueModel {
     return this.#serve();
   }
 
+  doGrant(party: number, { items, bytes }: Credit): Outcome[] {
+    const taker = this.takers.get(party);
+    if (taker?.subscription !== undefined) {
+      const { credit } = taker;
+      taker.credit = { items: Math.max(credit.items, items), bytes: Math.max(credit.bytes, bytes) };
+      this.#lineUp(taker);
+    }
+    return this.#serve();
+  }
+
   doTake(party: number, total: number): Outcome[] {
     const taker = this.takers.get(party);
     if (taker === undefined) return [];
     while (taker.taken < total) {
-      taker.held.shift();
+      this.freedCost += taker.held.shift()?.cost ?? 0;
       taker.taken++;
       this.acked++;
-      this.freedItems++;
     }
     if (taker.subscription === undefined) {
       if (taker.held.length === 0) this.takers.delete(party);
     } else if (taker.taken >= taker.subscription.totalLimit) this.#end(party, "limit");
-    else this.#lineUp(taker);
     return this.#serve();
   }
 
@@ -131,15 +198,16 @@ export class QueueModel {
 
   doGiveUp(party: number, how: "cancel" | "expire"): Outcome[] {
     const waits = this.line.some((taker) => taker.party === party && !this.takers.has(party));
-    if (this.putters.some((putter) => putter.party === party)) {
-      this.#refuse(party, how === "cancel" ? "cancelled" : "full");
+    const putter = this.putters.find((one) => one.party === party);
+    if (putter !== undefined) {
+      this.#refuse(putter, how === "cancel" ? "cancelled" : "full");
     } else if (waits) this.#end(party, how === "cancel" ? "cancelled" : "empty");
     return this.#serve();
   }
 
   doShutdown(immediate: boolean): Outcome[] {
     if (this.phase === "open") this.phase = "draining";
-    for (const { party } of [...this.putters]) this.#refuse(party, "shut-down");
+    for (const putter of [...this.putters]) this.#refuse(putter, "shut-down");
     if (immediate) this.#drop();
     return this.#serve();
   }
@@ -147,7 +215,7 @@ export class QueueModel {
   doClose(reason: "deleted" | "stopping"): Outcome[] {
     if (this.phase === "deleted" || this.phase === "stopping") return [];
     this.phase = reason;
-    for (const { party } of [...this.putters]) this.#refuse(party, reason);
+    for (const putter of [...this.putters]) this.#refuse(putter, reason);
     this.#drop();
     return this.#serve();
   }
@@ -162,27 +230,35 @@ export class QueueModel {
     return this.ready.length + this.held.length === 0 ? "shut-down" : undefined;
   }
 
-  #fits(items: readonly Uint8Array[]): boolean {
-    const all = [...this.ready, ...this.held].map(({ content }) => content).concat(items);
-    const bytes = all.reduce((sum, content) => sum + content.length, 0);
+  #fits(items: readonly Content[]): boolean {
+    const all = [...this.ready, ...this.held, ...items];
+    const bytes = all.reduce((sum, item) => sum + item.bytes.length, 0);
     return all.length <= (this.spec.maxItems ?? Infinity) && bytes <= this.spec.maxBytes;
   }
 
-  #store(party: number, items: readonly Uint8Array[]): void {
-    this.#outcomes.push({ kind: "stored", party, firstSeq: this.put + 1 });
-    for (const content of items) this.ready.push({ seq: ++this.put, content });
+  /** All, or as many of the first as there is room for; these are then no longer the putter's. */
+  #storeFitting(putter: ModelPutter): void {
+    const { party, mode, items } = putter;
+    let count = items.length;
+    while (count > 0 && !this.#fits(items.slice(0, count))) count--;
+    if (count === 0 || (mode === "all-or-nothing" && count < items.length)) return;
+    this.#outcomes.push({ kind: "stored", party, firstSeq: this.put + 1, items: count });
+    for (const item of items.slice(0, count)) this.ready.push({ ...item, seq: ++this.put });
+    putter.items = items.slice(count);
   }
 
   #lineUp(taker: ModelTaker): void {
-    if (!this.pulling.has(taker.party) || this.line.includes(taker) || capacity(taker) <= 0) return;
+    if (!this.pulling.has(taker.party) || this.line.includes(taker)) return;
+    const { items, bytes } = capacity(taker);
+    if (items <= 0 || bytes <= 0) return;
     this.line.push(taker);
   }
 
   #serve(): Outcome[] {
     for (let next = this.putters[0]; next !== undefined; next = this.putters[0]) {
-      if (!this.#fits(next.items)) break;
+      this.#storeFitting(next);
+      if (next.items.length > 0) break;
       this.#forgetPutter(next.party);
-      this.#store(next.party, next.items);
     }
     while (this.ready.length > 0) {
       const taker = this.line.shift();
@@ -202,16 +278,22 @@ export class QueueModel {
 
   #deliver(taker: ModelTaker): void {
     const frame: ModelItem[] = [];
+    const room = capacity(taker);
+    const maxItems = Math.min(taker.limits.items, room.items);
+    const maxBytes = Math.min(taker.limits.bytes, room.bytes);
     let bytes = 0;
+    let encodedBytes = 0;
     for (let next = this.ready[0]; next !== undefined; next = this.ready[0]) {
       const last = frame.at(-1);
-      bytes += next.content.length;
+      bytes += next.bytes.length;
+      encodedBytes += next.encodedBytes;
       if (last !== undefined) {
-        if (next.seq !== last.seq + 1 || bytes > taker.limits.bytes) break;
-        if (frame.length >= Math.min(taker.limits.items, capacity(taker))) break;
+        if (next.seq !== last.seq + 1 || frame.length >= maxItems) break;
+        if (bytes > maxBytes || encodedBytes > frameBytes) break;
       }
       this.ready.shift();
       frame.push(next);
+      taker.sentBytes += next.bytes.length;
     }
     this.armed.delete(taker.party);
     this.pulling.delete(taker.party);
@@ -222,15 +304,15 @@ export class QueueModel {
       kind: "delivered",
       party: taker.party,
       seqs: frame.map(({ seq }) => seq),
-      items: frame.map(({ content }) => Buffer.from(content).toString("hex")),
+      items: frame.map((item) => describeItem(item.bytes)),
       backlog: this.ready.length,
     });
   }
 
   #drop(): void {
-    const gone = this.ready.length + this.held.length;
-    this.dropped += gone;
-    this.freedItems += gone;
+    const gone = [...this.ready, ...this.held];
+    this.dropped += gone.length;
+    this.freedCost += costOf(gone);
     this.ready = [];
     for (const taker of [...this.takers.values()]) {
       taker.held = [];
@@ -238,9 +320,11 @@ export class QueueModel {
     }
   }
 
-  #refuse(party: number, reason: string): void {
+  #refuse({ party, items }: ModelPutter, reason: string): void {
     this.#forgetPutter(party);
-    this.#outcomes.push({ kind: "refused", party, reason });
+    const cost = costOf(items);
+    this.freedCost += cost;
+    this.#outcomes.push({ kind: "refused", party, reason, cost });
   }
 
   #end(party: number, end: string): void {
@@ -262,7 +346,20 @@ export class QueueModel {
   }
 }
 
-function capacity({ subscription, held, sent }: ModelTaker): number {
-  if (subscription === undefined) return Infinity;
-  return Math.min(subscription.maxUntaken - held.length, subscription.totalLimit - sent);
+function newTaker(
+  party: number,
+  limits: FrameLimits,
+  subscription: SubscriberOptions | undefined,
+): ModelTaker {
+  const credit = subscription?.credit ?? { items: Infinity, bytes: Infinity };
+  return { party, limits, subscription, sent: 0, sentBytes: 0, taken: 0, held: [], credit };
+}
+
+function capacity({ subscription, sent, sentBytes, credit }: ModelTaker): Credit {
+  const totalLimit = subscription?.totalLimit ?? Infinity;
+  return { items: Math.min(credit.items, totalLimit) - sent, bytes: credit.bytes - sentBytes };
+}
+
+export function costOf(items: readonly Content[]): number {
+  return items.reduce((sum, { cost }) => sum + cost, 0);
 }

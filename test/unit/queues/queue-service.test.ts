@@ -3,7 +3,8 @@ import { FullPolicy, GetEnd, QueueState } from "../../../proto/gen/forkbus/v1/qu
 import { DomainError } from "../../../server/core/errors.js";
 import { type CallContext } from "../../../server/grpc/call-context.js";
 import { QueueService } from "../../../server/grpc/queue-service.js";
-import { aTable, bytes, texts } from "./fixture.js";
+import { Items } from "../../../wire/items.js";
+import { aTable, items, texts, zeros } from "./fixture.js";
 
 const code = (expected: string) => (error: unknown) =>
   error instanceof DomainError && error.code === expected;
@@ -46,9 +47,14 @@ function aService() {
       },
       context,
     );
-  const put = (queue: string, items: readonly Uint8Array[], count = 0, requestId = "") =>
+  const put = (queue: string, toPut: Items, count = 0, requestId = "") =>
     service.put(
-      { queue, waitMs: 0, requestId, frame: { firstSeq: 0n, count, items: [...items] } },
+      {
+        queue,
+        waitMs: 0,
+        requestId,
+        frame: { firstSeq: 0, count, part: undefined, items: toPut },
+      },
       context,
     );
   const get = (queue: string, requestId = "", from = context) =>
@@ -76,33 +82,33 @@ describe("the queue service", () => {
   it("gives one item when nothing is said, with its sequence and what is left", async () => {
     const { create, put, get } = aService();
     await create("jobs");
-    assert.deepEqual(await put("jobs", bytes("a", "b"), 2), { stored: 2, firstSeq: 1n });
+    assert.deepEqual(await put("jobs", items("a", "b"), 2), { stored: 2, firstSeq: 1n });
     const { frame, backlog, end } = await get("jobs");
-    assert.deepEqual(texts(frame?.items ?? []), ["a"]);
+    assert.deepEqual(texts(frame), ["a"]);
     assert.deepEqual(
-      [frame?.firstSeq, frame?.count, backlog, end],
-      [1n, 1, 1n, GetEnd.UNSPECIFIED],
+      [frame?.firstSeq, frame?.rows.map(({ count }) => count), backlog, end],
+      [1, [1], 1n, GetEnd.UNSPECIFIED],
     );
   });
 
   it("refuses frames that are not what they say, or too large", async () => {
     const { create, put, status } = aService();
     await create("jobs");
-    await assert.rejects(put("jobs", bytes("a"), 2), code("frame-count-mismatch"));
-    const large = [new Uint8Array(600_000), new Uint8Array(600_000)];
+    await assert.rejects(put("jobs", items("a"), 2), code("frame-count-mismatch"));
+    const large = Items.of([new Uint8Array(600_000), new Uint8Array(600_000)]);
     await assert.rejects(put("jobs", large), code("frame-too-large"));
-    await assert.rejects(put("jobs", [new Uint8Array(1_048_513)]), code("item-too-large"));
-    await assert.rejects(put("jobs", bytes("a"), 0, "no spaces"), code("invalid-field"));
-    await assert.rejects(put("Jobs", bytes("a")), code("invalid-field"));
+    await assert.rejects(put("jobs", zeros(1_048_513)), code("item-too-large"));
+    await assert.rejects(put("jobs", items("a"), 0, "no spaces"), code("invalid-field"));
+    await assert.rejects(put("Jobs", items("a")), code("invalid-field"));
     assert.equal((await status("jobs"))?.put, 0n);
   });
 
   it("tells items apart by where they end when a put is repeated", async () => {
     const { create, put } = aService();
     await create("jobs");
-    await put("jobs", bytes("ab", "c"), 0, "id");
-    assert.deepEqual(await put("jobs", bytes("ab", "c"), 0, "id"), { stored: 2, firstSeq: 1n });
-    await assert.rejects(put("jobs", bytes("a", "bc"), 0, "id"), code("request-id-reused"));
+    await put("jobs", items("ab", "c"), 0, "id");
+    assert.deepEqual(await put("jobs", items("ab", "c"), 0, "id"), { stored: 2, firstSeq: 1n });
+    await assert.rejects(put("jobs", items("a", "bc"), 0, "id"), code("request-id-reused"));
   });
 
   it("gives no item to a get that is cancelled when the item comes", async () => {
@@ -110,7 +116,7 @@ describe("the queue service", () => {
     await create("jobs");
     const { context, cancel } = caller();
     const waiting = get("jobs", "", context);
-    const stored = put("jobs", bytes("a"));
+    const stored = put("jobs", items("a"));
     cancel();
     await Promise.allSettled([waiting, stored]);
     assert.equal((await status("jobs"))?.ready, 1n);
@@ -130,7 +136,7 @@ describe("the queue service", () => {
   it("keeps untaken what a subscription has not taken, and gives it back at its end", async () => {
     const { service, create, put, status } = aService();
     await create("jobs");
-    await put("jobs", bytes("a", "b", "c", "d"));
+    await put("jobs", items("a", "b", "c", "d"));
     const { context } = caller();
     const request = { ...subscribe, queue: "jobs", reportTaken: true };
     const seen: string[] = [];
@@ -140,7 +146,7 @@ describe("the queue service", () => {
         await assert.rejects(early, code("invalid-field"));
         continue;
       }
-      seen.push(...texts(frame?.items ?? []));
+      seen.push(...texts(frame));
       if (seen.length === 3) break;
     }
     assert.deepEqual(seen, ["a", "b", "c"]);
@@ -151,13 +157,13 @@ describe("the queue service", () => {
   it("takes by itself for a subscription that does not report, and ends with the reason", async () => {
     const { service, create, put, status } = aService();
     await create("jobs");
-    await put("jobs", bytes("a", "b", "c"));
+    await put("jobs", items("a", "b", "c"));
     await service.shutdownQueue({ name: "jobs", immediate: false });
     const request = { ...subscribe, queue: "jobs", reportTaken: false };
     const frames: (readonly string[])[] = [];
     let last: GetEnd = GetEnd.UNSPECIFIED;
     for await (const { frame, end } of service.subscribe(request, caller().context)) {
-      if (frame !== undefined) frames.push(texts(frame.items));
+      if (frame !== undefined) frames.push(texts(frame));
       last = end;
     }
     assert.deepEqual(frames, [["a", "b"], ["c"]]);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DomainError } from "../../../server/core/errors.js";
 import { PutMemory } from "../../../server/queues/put-memory.js";
 import { parseQueueSpec } from "../../../server/queues/queue-spec.js";
-import { anything, aTable, bytes, isPending, take } from "./fixture.js";
+import { anything, aTable, credit, isPending, items, take, zeros } from "./fixture.js";
 
 const code = (expected: string) => (error: unknown) =>
   error instanceof DomainError && error.code === expected;
@@ -59,7 +59,7 @@ describe("the queue table", () => {
   it("deletes only the queue that is meant", async () => {
     const { table, create, put } = aTable();
     const { queue } = create("q");
-    await put("q", bytes("a"));
+    await put("q", items("a"));
     assert.throws(() => {
       table.delete("q", { uid: "other" });
     }, code("uid-mismatch"));
@@ -75,7 +75,7 @@ describe("the queue table", () => {
   it("counts a revision for each change of state", async () => {
     const { table, create, put, get } = aTable();
     const { queue } = create("q");
-    await put("q", bytes("a"));
+    await put("q", items("a"));
     assert.equal(table.view("q").revision, queue.revision);
     const draining = table.shutdown("q", false).revision;
     assert.ok(draining > queue.revision);
@@ -88,24 +88,21 @@ describe("the queue table", () => {
     create("a");
     create("b");
     assert.throws(() => create("c"), code("host-exhausted"));
-    await put("a", [new Uint8Array(400)]);
-    await assert.rejects(put("b", [new Uint8Array(400)]), code("host-exhausted"));
+    await put("a", zeros(400));
+    await assert.rejects(put("b", zeros(400)), code("host-exhausted"));
   });
 
   it("wakes everyone when the daemon stops, and is empty-handed after", async () => {
     const { table, create, put, get } = aTable();
     create("q", { maxItems: 1 });
     const getter = assert.rejects(get("q"), code("draining"));
-    const { subscription } = table.subscribe("q", "uid:1", {
-      limits: anything,
-      maxUntaken: 1,
-      totalLimit: Infinity,
-    });
+    const options = { limits: anything, credit: credit(1), totalLimit: Infinity };
+    const { subscription } = table.subscribe("q", "uid:1", options, 1);
     const step = subscription.next();
     table.stop();
     await getter;
     assert.deepEqual(await step, { kind: "end", end: "stopping" });
-    await assert.rejects(put("q", bytes("a")), code("draining"));
+    await assert.rejects(put("q", items("a")), code("draining"));
   });
 });
 
@@ -113,61 +110,61 @@ describe("a put with a request id", () => {
   it("is stored once however often it is repeated", async () => {
     const { table, create, put } = aTable();
     create("q");
-    assert.equal(await put("q", bytes("a"), { id: "x" }), 1);
-    assert.equal(await put("q", bytes("b"), { id: "y" }), 2);
-    assert.equal(await put("q", bytes("a"), { id: "x" }), 1);
+    assert.equal(await put("q", items("a"), { id: "x" }), 1);
+    assert.equal(await put("q", items("b"), { id: "y" }), 2);
+    assert.equal(await put("q", items("a"), { id: "x" }), 1);
     assert.equal(table.view("q").counts.put, 2);
-    assert.equal(await put("q", bytes("a"), { id: "x", caller: "uid:2" }), 3);
+    assert.equal(await put("q", items("a"), { id: "x", caller: "uid:2" }), 3);
   });
 
   it("refuses the id for other items or another queue", async () => {
     const { table, create, put } = aTable();
     create("q");
     create("r");
-    await put("q", bytes("a"), { id: "x", digest: "1" });
-    await assert.rejects(put("q", bytes("b"), { id: "x", digest: "2" }), code("request-id-reused"));
-    await assert.rejects(put("r", bytes("a"), { id: "x", digest: "1" }), code("request-id-reused"));
+    await put("q", items("a"), { id: "x", digest: "1" });
+    await assert.rejects(put("q", items("b"), { id: "x", digest: "2" }), code("request-id-reused"));
+    await assert.rejects(put("r", items("a"), { id: "x", digest: "1" }), code("request-id-reused"));
     table.delete("q");
     create("q");
-    assert.equal(await put("q", bytes("a"), { id: "x", digest: "1" }), 1);
+    assert.equal(await put("q", items("a"), { id: "x", digest: "1" }), 1);
     assert.equal(table.view("q").counts.put, 1);
   });
 
   it("is remembered for a minute, and failures not at all", async () => {
     const { clock, create, put, get } = aTable();
     create("q", { maxItems: 1 });
-    await put("q", bytes("a"), { id: "x" });
-    await assert.rejects(put("q", bytes("b"), { id: "y", waitMs: 0 }), code("queue-full"));
+    await put("q", items("a"), { id: "x" });
+    await assert.rejects(put("q", items("b"), { id: "y", waitMs: 0 }), code("queue-full"));
     take(await get("q"));
-    assert.equal(await put("q", bytes("b"), { id: "y" }), 2);
+    assert.equal(await put("q", items("b"), { id: "y" }), 2);
     take(await get("q"));
     await clock.advance(PutMemory.rememberMs - 1);
-    assert.equal(await put("q", bytes("a"), { id: "x" }), 1);
+    assert.equal(await put("q", items("a"), { id: "x" }), 1);
     await clock.advance(1);
-    assert.equal(await put("q", bytes("a"), { id: "x" }), 3);
+    assert.equal(await put("q", items("a"), { id: "x" }), 3);
   });
 
   it("is forgotten after so many others", async () => {
     const { table, create, put } = aTable();
     create("q");
     for (let index = 0; index <= PutMemory.rememberAtMost; index++) {
-      await put("q", bytes("a"), { id: `id-${index}` });
+      await put("q", items("a"), { id: `id-${index}` });
     }
     const { put: before } = table.view("q").counts;
-    await put("q", bytes("a"), { id: "id-1" });
+    await put("q", items("a"), { id: "id-1" });
     assert.equal(table.view("q").counts.put, before, "the second is remembered");
-    await put("q", bytes("a"), { id: "id-0" });
+    await put("q", items("a"), { id: "id-0" });
     assert.equal(table.view("q").counts.put, before + 1, "the first is not");
   });
 
   it("shares the wait of the call that it repeats, also when that one goes", async () => {
     const { table, create, put, get } = aTable();
     create("q", { maxItems: 1 });
-    await put("q", bytes("a"));
+    await put("q", items("a"));
     const leaving = new AbortController();
-    const first = put("q", bytes("b"), { id: "x", signal: leaving.signal });
+    const first = put("q", items("b"), { id: "x", signal: leaving.signal });
     const staying = new AbortController();
-    const second = put("q", bytes("b"), { id: "x", signal: staying.signal });
+    const second = put("q", items("b"), { id: "x", signal: staying.signal });
     leaving.abort(new Error("gone"));
     await assert.rejects(first, /gone/);
     take(await get("q"));
@@ -178,9 +175,9 @@ describe("a put with a request id", () => {
   it("is given up when the last of its callers goes", async () => {
     const { table, create, put } = aTable();
     create("q", { maxItems: 1 });
-    await put("q", bytes("a"));
+    await put("q", items("a"));
     const leaving = new AbortController();
-    const calls = [1, 2].map(() => put("q", bytes("b"), { id: "x", signal: leaving.signal }));
+    const calls = [1, 2].map(() => put("q", items("b"), { id: "x", signal: leaving.signal }));
     leaving.abort(new Error("gone"));
     for (const call of calls) await assert.rejects(call, /gone/);
     assert.equal(table.view("q").counts.waitingPuts, 0);
@@ -194,8 +191,8 @@ describe("giving up a wait", () => {
     const getter = get("q", { id: "g" });
     assert.equal(table.cancelWait("uid:1", "g"), true);
     assert.deepEqual(await getter, { kind: "none", end: "cancelled", backlog: 0 });
-    await put("q", bytes("a"));
-    const putter = assert.rejects(put("q", bytes("b"), { id: "p" }), code("wait-cancelled"));
+    await put("q", items("a"));
+    const putter = assert.rejects(put("q", items("b"), { id: "p" }), code("wait-cancelled"));
     assert.equal(table.cancelWait("uid:1", "p"), true);
     await putter;
     assert.equal(table.cancelWait("uid:1", "p"), false);
@@ -206,7 +203,7 @@ describe("giving up a wait", () => {
     const { table, create, put, get } = aTable();
     create("q");
     const getter = get("q", { id: "g" });
-    const putter = put("q", bytes("a"));
+    const putter = put("q", items("a"));
     table.cancelWait("uid:1", "g");
     await putter;
     assert.deepEqual(take(await getter), ["a"]);
@@ -219,7 +216,7 @@ describe("giving up a wait", () => {
     assert.equal(table.cancelWait("uid:2", "g"), false);
     await assert.rejects(get("q", { id: "g" }), code("request-id-reused"));
     assert.ok(await isPending(getter));
-    await put("q", bytes("a"));
+    await put("q", items("a"));
     assert.deepEqual(take(await getter), ["a"]);
   });
 });
@@ -228,9 +225,9 @@ describe("taking by subscription id", () => {
   it("is for whoever opened it, for as long as it is open", async () => {
     const { table, create, put } = aTable();
     create("q");
-    await put("q", bytes("a", "b"));
-    const options = { limits: anything, maxUntaken: 9, totalLimit: Infinity };
-    const { id, subscription, ...rest } = table.subscribe("q", "uid:1", options);
+    await put("q", items("a", "b"));
+    const options = { limits: anything, credit: credit(9), totalLimit: Infinity };
+    const { id, subscription, ...rest } = table.subscribe("q", "uid:1", options, 9);
     await subscription.next();
     assert.throws(() => table.take("uid:2", id, 1), code("subscription-not-found"));
     assert.equal(table.take("uid:1", id, 1), 1);

@@ -1,6 +1,17 @@
 import assert from "node:assert/strict";
 import { DomainError } from "../../../server/core/errors.js";
-import { anything, aQueue, bytes, isPending, requireDelivery, take, texts } from "./fixture.js";
+import { Items } from "../../../wire/items.js";
+import {
+  anything,
+  aQueue,
+  credit,
+  isPending,
+  items,
+  requireDelivery,
+  take,
+  texts,
+  zeros,
+} from "./fixture.js";
 
 const code = (expected: string) => (error: unknown) =>
   error instanceof DomainError && error.code === expected;
@@ -8,18 +19,29 @@ const code = (expected: string) => (error: unknown) =>
 describe("a queue", () => {
   it("gives items in the order in which they were put, whatever the batches", async () => {
     const { queue } = aQueue();
-    assert.equal(await queue.put(bytes("a", "b", "c")), 1);
-    assert.equal(await queue.put(bytes("d")), 4);
+    assert.equal(await queue.put(items("a", "b", "c")), 1);
+    assert.equal(await queue.put(items("d")), 4);
     assert.deepEqual(take(await queue.get({ items: 2, bytes: 100 })), ["a", "b"]);
     assert.deepEqual(take(await queue.get(anything)), ["c", "d"]);
   });
 
-  it("keeps a copy, so that the putter may reuse its buffer", async () => {
+  it("copies items that are the lesser part of a buffer, so that the rest may be reused", async () => {
     const { queue } = aQueue();
-    const items = bytes("before");
-    await queue.put(items);
-    items[0]?.fill(0);
+    const before = items("before");
+    const shared = new Uint8Array(before.encoded.length * 2);
+    shared.set(before.encoded, 3);
+    const view = shared.subarray(3, 3 + before.encoded.length);
+    await queue.put(new Items(view, before.count, before.bytes));
+    shared.fill(0);
     assert.deepEqual(take(await queue.get(anything)), ["before"]);
+  });
+
+  it("keeps items as they came when the buffer is mostly theirs", async () => {
+    const { queue } = aQueue();
+    const whole = items("mine");
+    await queue.put(whole);
+    const { frame } = requireDelivery(await queue.get(anything));
+    assert.equal(frame.rows[0]?.encoded.buffer, whole.encoded.buffer);
   });
 
   it("waits for the first item, and no longer than asked", async () => {
@@ -47,9 +69,9 @@ describe("a queue", () => {
 
   it("stores nothing of a put whose wait has run out, and gives its memory back", async () => {
     const { queue, clock, budget } = aQueue({ maxItems: 2 });
-    await queue.put(bytes("a"));
+    await queue.put(items("a"));
     const used = budget.usedBytes;
-    const late = assert.rejects(queue.put(bytes("b", "c"), { waitMs: 10 }), code("queue-full"));
+    const late = assert.rejects(queue.put(items("b", "c"), { waitMs: 10 }), code("queue-full"));
     assert.ok(budget.usedBytes > used, "a waiting put counts");
     await clock.advance(10);
     await late;
@@ -60,10 +82,10 @@ describe("a queue", () => {
 
   it("lets nobody overtake a put that waits", async () => {
     const { queue } = aQueue({ maxItems: 2 });
-    await queue.put(bytes("a"));
-    const large = queue.put(bytes("b", "c"));
-    await assert.rejects(queue.put(bytes("d"), { waitMs: 0 }), code("queue-full"));
-    const small = queue.put(bytes("d"));
+    await queue.put(items("a"));
+    const large = queue.put(items("b", "c"));
+    await assert.rejects(queue.put(items("d"), { waitMs: 0 }), code("queue-full"));
+    const small = queue.put(items("d"));
     assert.deepEqual(take(await queue.get(anything)), ["a"]);
     assert.equal(await large, 2);
     assert.deepEqual(take(await queue.get({ items: 1, bytes: 100 })), ["b"]);
@@ -72,10 +94,10 @@ describe("a queue", () => {
 
   it("gives way to the next when a waiting put gives up", async () => {
     const { queue } = aQueue({ maxItems: 2 });
-    await queue.put(bytes("a"));
+    await queue.put(items("a"));
     const leaving = new AbortController();
-    const large = queue.put(bytes("b", "c"), { signal: leaving.signal });
-    const small = queue.put(bytes("d"));
+    const large = queue.put(items("b", "c"), { signal: leaving.signal });
+    const small = queue.put(items("d"));
     leaving.abort(new Error("gone"));
     await assert.rejects(large, /gone/);
     assert.equal(await small, 2);
@@ -83,16 +105,16 @@ describe("a queue", () => {
 
   it("refuses a full queue at once when its policy is to reject", async () => {
     const { queue } = aQueue({ maxItems: 1, fullPolicy: "reject" });
-    await queue.put(bytes("a"));
-    await assert.rejects(queue.put(bytes("b"), { waitMs: 1000 }), code("queue-full"));
+    await queue.put(items("a"));
+    await assert.rejects(queue.put(items("b"), { waitMs: 1000 }), code("queue-full"));
   });
 
   it("refuses what it could never hold, without waiting", async () => {
     const { queue, budget } = aQueue({ maxItems: 2, maxBytes: 10 });
-    await assert.rejects(queue.put([]), code("invalid-field"));
-    await assert.rejects(queue.put(bytes("a", "b", "c")), code("invalid-field"));
-    await assert.rejects(queue.put(bytes("123456", "123456")), code("invalid-field"));
-    await assert.rejects(queue.put(bytes("12345678901")), code("item-too-large"));
+    await assert.rejects(queue.put(Items.none), code("invalid-field"));
+    await assert.rejects(queue.put(items("a", "b", "c")), code("invalid-field"));
+    await assert.rejects(queue.put(items("123456", "123456")), code("invalid-field"));
+    await assert.rejects(queue.put(items("12345678901")), code("item-too-large"));
     assert.equal(budget.usedBytes, 0);
   });
 
@@ -102,10 +124,10 @@ describe("a queue", () => {
     const waiting = queue.get(anything, { signal: leaving.signal });
     leaving.abort(new Error("gone"));
     await assert.rejects(waiting, /gone/);
-    await queue.put(bytes("a", "b"));
+    await queue.put(items("a", "b"));
     requireDelivery(await queue.get({ items: 1, bytes: 100 })).putBack();
     const delivery = requireDelivery(await queue.get(anything));
-    assert.deepEqual(texts(delivery.frame.items), ["a", "b"]);
+    assert.deepEqual(texts(delivery.frame), ["a", "b"]);
     delivery.taken();
     delivery.putBack();
     assert.equal(queue.counts().ready, 0, "what is taken cannot be put back");
@@ -113,9 +135,9 @@ describe("a queue", () => {
 
   it("makes room only when items are taken", async () => {
     const { queue } = aQueue({ maxItems: 1 });
-    await queue.put(bytes("a"));
+    await queue.put(items("a"));
     const delivery = requireDelivery(await queue.get(anything));
-    const next = queue.put(bytes("b"));
+    const next = queue.put(items("b"));
     assert.ok(await isPending(next));
     delivery.taken();
     assert.equal(await next, 2);
@@ -123,7 +145,7 @@ describe("a queue", () => {
 
   it("ends early where the sequence has a gap", async () => {
     const { queue } = aQueue();
-    await queue.put(bytes("a", "b", "c"));
+    await queue.put(items("a", "b", "c"));
     const first = requireDelivery(await queue.get({ items: 1, bytes: 9 }));
     const second = requireDelivery(await queue.get({ items: 1, bytes: 9 }));
     first.putBack();
@@ -134,22 +156,21 @@ describe("a queue", () => {
 
   it("fits every delivery in one frame of a megabyte, and the largest item too", async () => {
     const { queue } = aQueue();
-    const large = new Uint8Array(1_048_512);
-    const half = new Uint8Array(524_288);
-    const { put } = { put: queue.put.bind(queue) };
+    const large = zeros(1_048_512);
+    const half = zeros(524_288);
     const roomy = aQueue().queue;
-    await assert.rejects(put([new Uint8Array(1_048_513)]), code("item-too-large"));
-    await assert.rejects(put([large]), code("host-exhausted"));
-    await roomy.put([half]);
-    await assert.rejects(roomy.put([half]), code("host-exhausted"));
-    assert.equal(requireDelivery(await roomy.get({ items: 9, bytes: 1 })).frame.items.length, 1);
+    await assert.rejects(queue.put(zeros(64 * 1024 * 1024 + 1)), code("item-too-large"));
+    await assert.rejects(queue.put(large), code("host-exhausted"));
+    await roomy.put(half);
+    await assert.rejects(roomy.put(half), code("host-exhausted"));
+    assert.equal(requireDelivery(await roomy.get({ items: 9, bytes: 1 })).frame.items, 1);
   });
 
   describe("shut down", () => {
     it("gracefully gives what is there, refuses puts, and then ends", async () => {
       const { queue } = aQueue({ maxItems: 1 });
-      await queue.put(bytes("a"));
-      const waiting = assert.rejects(queue.put(bytes("b")), code("queue-shut-down"));
+      await queue.put(items("a"));
+      const waiting = assert.rejects(queue.put(items("b")), code("queue-shut-down"));
       queue.shutdown(false);
       await waiting;
       assert.equal(queue.counts().state, "draining");
@@ -160,7 +181,7 @@ describe("a queue", () => {
 
     it("lets getters wait for items that may still come back", async () => {
       const { queue } = aQueue();
-      await queue.put(bytes("a"));
+      await queue.put(items("a"));
       const delivery = requireDelivery(await queue.get(anything));
       queue.shutdown(false);
       const waiting = queue.get(anything);
@@ -173,10 +194,10 @@ describe("a queue", () => {
       const { queue, budget } = aQueue();
       const subscription = queue.subscribe({
         limits: anything,
-        maxUntaken: 2,
+        credit: credit(2),
         totalLimit: Infinity,
       });
-      await queue.put(bytes("a", "b", "c"));
+      await queue.put(items("a", "b", "c"));
       await subscription.next();
       queue.shutdown(false);
       queue.shutdown(true);
@@ -191,12 +212,16 @@ describe("a queue", () => {
   it("wakes everyone when it is deleted, and leaves no timer", async () => {
     const { queue, budget } = aQueue({ maxItems: 1 });
     const waitingGet = assert.rejects(queue.get(anything, { waitMs: 50 }), code("queue-deleted"));
-    const subscription = queue.subscribe({ limits: anything, maxUntaken: 1, totalLimit: Infinity });
+    const subscription = queue.subscribe({
+      limits: anything,
+      credit: credit(1),
+      totalLimit: Infinity,
+    });
     const step = subscription.next();
     queue.close("deleted");
     await waitingGet;
     assert.deepEqual(await step, { kind: "end", end: "deleted" });
-    await assert.rejects(queue.put(bytes("a")), code("queue-deleted"));
+    await assert.rejects(queue.put(items("a")), code("queue-deleted"));
     assert.equal(queue.armedTimers, 0);
     assert.equal(budget.usedBytes, 0);
   });
@@ -207,14 +232,14 @@ describe("a subscription", () => {
     const { queue } = aQueue();
     const subscription = queue.subscribe({
       limits: { items: 2, bytes: 100 },
-      maxUntaken: 3,
+      credit: credit(3),
       totalLimit: Infinity,
     });
-    await queue.put(bytes("a", "b", "c", "d", "e"));
+    await queue.put(items("a", "b", "c", "d", "e"));
     const seen: string[] = [];
     const next = async (): Promise<void> => {
       const step = await subscription.next();
-      if (step.kind === "frame") seen.push(texts(step.frame.items).join(""));
+      if (step.kind === "frame") seen.push(texts(step.frame).join(""));
     };
     await next();
     await next();
@@ -222,6 +247,8 @@ describe("a subscription", () => {
     const third = next();
     assert.ok(await isPending(third));
     assert.equal(subscription.take(1), 1);
+    assert.ok(await isPending(third), "taking alone gives no credit");
+    subscription.grant(credit(4));
     await third;
     assert.deepEqual(seen, ["ab", "c", "d"]);
     assert.equal(queue.counts().untaken, 3);
@@ -229,8 +256,8 @@ describe("a subscription", () => {
 
   it("gives back what was untaken, in its old place", async () => {
     const { queue } = aQueue();
-    await queue.put(bytes("a", "b", "c", "d"));
-    const options = { limits: { items: 2, bytes: 9 }, maxUntaken: 2, totalLimit: Infinity };
+    await queue.put(items("a", "b", "c", "d"));
+    const options = { limits: { items: 2, bytes: 9 }, credit: credit(2), totalLimit: Infinity };
     const one = queue.subscribe(options);
     const other = queue.subscribe(options);
     await one.next();
@@ -243,8 +270,12 @@ describe("a subscription", () => {
 
   it("refuses to take more than was sent, and takes nothing twice", async () => {
     const { queue } = aQueue();
-    await queue.put(bytes("a", "b"));
-    using subscription = queue.subscribe({ limits: anything, maxUntaken: 9, totalLimit: Infinity });
+    await queue.put(items("a", "b"));
+    using subscription = queue.subscribe({
+      limits: anything,
+      credit: credit(9),
+      totalLimit: Infinity,
+    });
     await subscription.next();
     assert.throws(() => subscription.take(3), code("invalid-field"));
     assert.equal(subscription.take(2), 2);
@@ -254,8 +285,8 @@ describe("a subscription", () => {
 
   it("ends when its limit has been taken, and answers the last take again", async () => {
     const { queue } = aQueue();
-    await queue.put(bytes("a", "b", "c"));
-    const subscription = queue.subscribe({ limits: anything, maxUntaken: 9, totalLimit: 2 });
+    await queue.put(items("a", "b", "c"));
+    const subscription = queue.subscribe({ limits: anything, credit: credit(9), totalLimit: 2 });
     await subscription.next();
     const end = subscription.next();
     assert.ok(await isPending(end));
@@ -267,12 +298,16 @@ describe("a subscription", () => {
 
   it("loses nothing when it is cancelled while it waits", async () => {
     const { queue } = aQueue();
-    const subscription = queue.subscribe({ limits: anything, maxUntaken: 9, totalLimit: Infinity });
+    const subscription = queue.subscribe({
+      limits: anything,
+      credit: credit(9),
+      totalLimit: Infinity,
+    });
     const leaving = new AbortController();
     const step = subscription.next(leaving.signal);
     leaving.abort(new Error("gone"));
     await assert.rejects(step, /gone/);
-    await queue.put(bytes("a"));
+    await queue.put(items("a"));
     subscription[Symbol.dispose]();
     assert.deepEqual(take(await queue.get(anything)), ["a"]);
     assert.equal(queue.counts().consumers, 0);
@@ -280,13 +315,13 @@ describe("a subscription", () => {
 
   it("takes turns with others", async () => {
     const { queue } = aQueue();
-    const options = { limits: { items: 1, bytes: 9 }, maxUntaken: 9, totalLimit: Infinity };
+    const options = { limits: { items: 1, bytes: 9 }, credit: credit(9), totalLimit: Infinity };
     const both = [queue.subscribe(options), queue.subscribe(options)];
-    await queue.put(bytes("a", "b", "c", "d"));
+    await queue.put(items("a", "b", "c", "d"));
     const got: string[] = [];
     for (const index of [0, 1, 0, 1]) {
       const step = await both[index]?.next();
-      if (step?.kind === "frame") got.push(texts(step.frame.items).join(""));
+      if (step?.kind === "frame") got.push(texts(step.frame).join(""));
     }
     assert.deepEqual(got, ["a", "b", "c", "d"]);
   });
