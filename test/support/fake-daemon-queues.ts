@@ -3,6 +3,8 @@ import { type CallContext, Status } from "nice-grpc";
 import {
   type CancelWaitRequest,
   type CancelWaitResponse,
+  type ConsumeRequest,
+  type ConsumeResponse,
   type CreateQueueRequest,
   type CreateQueueResponse,
   type DeepPartial,
@@ -14,6 +16,8 @@ import {
   type GetRequest,
   type GetResponse,
   type ListQueuesResponse,
+  type ProduceRequest,
+  type ProduceResponse,
   type PutRequest,
   type PutResponse,
   Queue,
@@ -26,22 +30,10 @@ import {
   type TakeResponse,
 } from "../../proto/gen/forkbus/v1/queue.js";
 import { FakeFailure } from "./fake-daemon-failure.js";
+import { fakeConsume } from "./fake-daemon-consume.js";
+import { type FakeProducer, fakeProduce, type FakeWindow } from "./fake-daemon-produce.js";
+import { FakeQueue } from "./fake-queue.js";
 import { until } from "./fake-daemon-until.js";
-
-export class FakeQueue {
-  readonly message: Queue;
-  items: Uint8Array[] = [];
-  shutDown = false;
-  deleted = false;
-
-  constructor(message: Queue) {
-    this.message = message;
-  }
-
-  get texts(): string[] {
-    return this.items.map((item) => Buffer.from(item).toString());
-  }
-}
 
 interface Subscription {
   readonly queue: FakeQueue;
@@ -53,6 +45,12 @@ interface Subscription {
 export class FakeQueues implements QueueServiceImplementation {
   readonly queues = new Map<string, FakeQueue>();
   readonly subscriptions = new Map<string, Subscription>();
+  /** By producer id; those without one are not remembered. */
+  readonly producers = new Map<string, FakeProducer>();
+  /** What producers may have under way. */
+  window: FakeWindow = { items: 1024, bytes: 1024 * 1024 };
+  /** Set to end Produce and Consume streams as a daemon does that stops. */
+  goingAway = false;
   /** Request ids of puts that were stored. */
   readonly #stored = new Set<string>();
   readonly #waiting = new Map<string, { cancelled: boolean }>();
@@ -67,9 +65,15 @@ export class FakeQueues implements QueueServiceImplementation {
   }
 
   getQueue({ name }: GetQueueRequest): Promise<DeepPartial<GetQueueResponse>> {
-    const { message, items } = this.queue(name);
+    const { message, items, untaken, consumers, producers } = this.queue(name);
     const storedBytes = items.reduce((sum, item) => sum + item.length, 0);
-    const status = { ready: BigInt(items.length), storedBytes: BigInt(storedBytes) };
+    const status = {
+      ready: BigInt(items.length),
+      untaken: BigInt(untaken),
+      storedBytes: BigInt(storedBytes),
+      consumers: consumers.size,
+      producers,
+    };
     return Promise.resolve({ queue: { ...message, status } });
   }
 
@@ -90,7 +94,7 @@ export class FakeQueues implements QueueServiceImplementation {
   }: ShutdownQueueRequest): Promise<DeepPartial<ShutdownQueueResponse>> {
     const queue = this.queue(name);
     queue.shutDown = true;
-    if (immediate) queue.items = [];
+    if (immediate) queue.clear();
     return Promise.resolve({ queue: queue.message });
   }
 
@@ -101,7 +105,7 @@ export class FakeQueues implements QueueServiceImplementation {
     const maxItems = Number(queue.message.spec?.maxItems ?? 0n) || Infinity;
     const outcome = await this.#wait(request, context, () => {
       if (queue.shutDown) throw shutDown();
-      return queue.items.length + items.length <= maxItems;
+      return queue.items.length + queue.untaken + items.length <= maxItems;
     });
     if (outcome === "cancelled") {
       throw new FakeFailure(Status.ABORTED, "WAIT_CANCELLED", "The wait was given up");
@@ -156,6 +160,20 @@ export class FakeQueues implements QueueServiceImplementation {
       this.subscriptions.delete(subscriptionId);
       queue.items.unshift(...subscription.untaken);
     }
+  }
+
+  async *produce(
+    requests: AsyncIterable<ProduceRequest>,
+    { signal }: CallContext,
+  ): AsyncGenerator<DeepPartial<ProduceResponse>> {
+    yield* fakeProduce(this, requests, signal);
+  }
+
+  async *consume(
+    requests: AsyncIterable<ConsumeRequest>,
+    { signal }: CallContext,
+  ): AsyncGenerator<DeepPartial<ConsumeResponse>> {
+    yield* fakeConsume(this, requests, signal);
   }
 
   take({ subscriptionId, takenTotal }: TakeRequest): Promise<DeepPartial<TakeResponse>> {
