@@ -35,6 +35,7 @@ export class ConsumeStream implements Disposable {
   #takenBytes = 0;
   #taken = 0;
   #confirmed = 0;
+  #closed = false;
   #end: StreamEnd | undefined;
   #wake: (() => void) | undefined;
 
@@ -67,13 +68,15 @@ export class ConsumeStream implements Disposable {
 
   /**
    * Takes the next items, at most `max`: waits for the first, and then until the daemon has
-   * confirmed that they are delivered. No items: the stream has ended, and `end` says how.
+   * confirmed that they are delivered. No items: the stream has ended or was closed, and `end` says
+   * how it ended.
    */
   async take(max: number): Promise<readonly Uint8Array[]> {
     while (this.#batches.length === 0) {
       if (this.#end !== undefined) return [];
       await this.#changed();
     }
+    if (this.#closed) return [];
     const items = this.#shift(max);
     this.#taken += items.length;
     for (const { length } of items) this.#takenBytes += length;
@@ -93,6 +96,7 @@ export class ConsumeStream implements Disposable {
 
   /** Ends the stream; a `take` under way still learns whether the items are its own. */
   close(): void {
+    this.#closed = true;
     this.#call.halfClose();
   }
 

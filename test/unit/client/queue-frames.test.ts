@@ -9,15 +9,27 @@ const item = fc.oneof(
   fc.integer({ min: 0, max: 1_048_512 }).map((length) => new Uint8Array(length)),
 );
 
+async function* later<T>(values: readonly T[]): AsyncGenerator<T, void> {
+  for (const value of values) yield await Promise.resolve(value);
+}
+
+async function all<T>(values: AsyncIterable<T>): Promise<T[]> {
+  const seen: T[] = [];
+  for await (const value of values) seen.push(value);
+  return seen;
+}
+
 describe("Frames", () => {
-  it("hold every item once and in order, within the wire's bounds and the queue's", () => {
-    fc.assert(
-      fc.property(
+  it("hold every item once and in order, within the wire's bounds and the queue's", async () => {
+    await fc.assert(
+      fc.asyncProperty(
         fc.array(item, { maxLength: 30 }),
         fc.integer({ min: 1, max: 10 }),
         fc.integer({ min: 1_048_512, max: 2_000_000 }),
-        (items, maxItems, maxBytes) => {
-          const runs = [...frames(items, { maxItems, maxBytes })];
+        fc.boolean(),
+        async (items, maxItems, maxBytes, slowly) => {
+          const source = slowly ? later(items) : items;
+          const runs = await all(frames(source, { maxItems, maxBytes }));
           assert.deepEqual(runs.flat(), items);
           for (const run of runs) {
             assert.ok(run.length >= 1 && run.length <= maxItems);
@@ -30,13 +42,13 @@ describe("Frames", () => {
     );
   });
 
-  it("are few: small items share one", () => {
+  it("are few: small items share one", async () => {
     const items = Array.from({ length: 2048 }, () => new Uint8Array(100));
-    assert.equal([...frames(items, unbounded)].length, 2);
+    assert.equal((await all(frames(items, unbounded))).length, 2);
   });
 
-  it("hand on an item that fits nowhere alone, for the daemon to refuse", () => {
-    const runs = [...frames([Uint8Array.of(1), new Uint8Array(2_000_000)], unbounded)];
+  it("hand on an item that fits nowhere alone, for the daemon to refuse", async () => {
+    const runs = await all(frames([Uint8Array.of(1), new Uint8Array(2_000_000)], unbounded));
     assert.deepEqual(
       runs.map((run) => run.length),
       [1, 1],

@@ -97,7 +97,7 @@ describe("A queue", () => {
   it("stores an item once when the answer to its put is lost", async () => {
     const queue = await bus.queue({ codec: "utf8" });
     daemon.loseAnswer("Put");
-    await queue.put("once");
+    await queue.put("once", { timeoutMs: 5000 });
     assert.deepEqual(stored(queue.name).texts, ["once"]);
     assert.equal(daemon.calls.get("Put"), 2);
   });
@@ -184,7 +184,7 @@ describe("Iterating over a queue", () => {
   });
 
   const items = Array.from({ length: 200 }, (_, index) => String(index));
-  const subscriptions = () => [...daemon.queues.subscriptions.values()];
+  const consumers = (name: string) => [...daemon.queues.queue(name).consumers];
 
   it("yields all in order, and ends when it is shut down and drained", async () => {
     const queue = await bus.queue({ codec: "utf8" });
@@ -202,8 +202,8 @@ describe("Iterating over a queue", () => {
     let seen = 0;
     for await (const _ of queue) {
       seen++;
-      // A subscription that has ended has had everything taken.
-      const taken = Number(subscriptions()[0]?.takenTotal ?? items.length);
+      const { items: ready, untaken } = daemon.queues.queue(queue.name);
+      const taken = items.length - ready.length - untaken;
       assert.ok(taken >= seen && taken - seen < 32, `${taken} taken when ${seen} were seen`);
     }
     assert.equal(seen, items.length);
@@ -219,7 +219,7 @@ describe("Iterating over a queue", () => {
         seen.push(item);
         if (++count === 40) break;
       }
-      await until(() => subscriptions().length === 0, 5000);
+      await until(() => consumers(queue.name).length === 0, 5000);
       seen.push(await queue.get());
     }
     await queue.shutdown();
@@ -227,23 +227,20 @@ describe("Iterating over a queue", () => {
     assert.deepEqual(seen, items);
   });
 
-  it("goes on with a new subscription when the old one is gone, and shows nothing that was not taken", async () => {
+  it("goes on with a new stream when the daemon ends it, and shows nothing that was not taken", async () => {
     const queue = await bus.queue({ codec: "utf8" });
     await queue.putMany(items);
     await queue.shutdown();
     const seen: string[] = [];
     for await (const item of queue) {
       seen.push(item);
-      if (seen.length === 1) {
-        const [id, subscription] = [...daemon.queues.subscriptions][0] ?? [];
-        assert.ok(id !== undefined && subscription !== undefined);
-        // As if the daemon had ended it: what was sent and not taken is the queue's again.
-        subscription.queue.items.unshift(...subscription.untaken.splice(0));
-        daemon.queues.subscriptions.delete(id);
-      }
+      if (seen.length !== 1) continue;
+      daemon.queues.goingAway = true;
+      await until(() => consumers(queue.name).length === 0, 5000);
+      daemon.queues.goingAway = false;
     }
     assert.deepEqual(seen, items);
-    assert.equal(daemon.calls.get("Subscribe"), 2);
+    assert.ok((daemon.calls.get("Consume") ?? 0) >= 2);
   });
 
   it("stops when the signal aborts, and what was not taken is ready again", async () => {
@@ -259,14 +256,14 @@ describe("Iterating over a queue", () => {
       }
     };
     await assert.rejects(loop(), reason);
-    await until(() => subscriptions().length === 0, 5000);
+    await until(() => consumers(queue.name).length === 0, 5000);
     assert.deepEqual([...seen, await queue.get()], ["a", "b"]);
   });
 
   it("throws when the queue is deleted", async () => {
     const queue = await bus.queue({ codec: "utf8" });
     const next = queue.items().next();
-    await until(() => subscriptions().length === 1, 5000);
+    await until(() => consumers(queue.name).length === 1, 5000);
     await queue.delete();
     await assert.rejects(next, { name: "NotFoundError", reason: "QUEUE_DELETED" });
   });
@@ -274,9 +271,38 @@ describe("Iterating over a queue", () => {
   it("throws when the daemon came back without the queue", async () => {
     const queue = await bus.queue({ codec: "utf8" });
     const next = queue.items().next();
-    await until(() => subscriptions().length === 1, 5000);
+    await until(() => consumers(queue.name).length === 1, 5000);
     daemon.kill();
     await daemon.listen();
     await assert.rejects(next, { name: "NotFoundError", reason: "QUEUE_NOT_FOUND" });
+  });
+});
+
+describe("Batches of a queue", () => {
+  it("have all items in order, as many as there are and at most so many, and end with the queue", async () => {
+    await using daemon = await FakeDaemon.start();
+    await using bus = await connect(daemon.address);
+    const queue = await bus.queue({ codec: "utf8" });
+    const items = Array.from({ length: 500 }, (_, index) => String(index));
+    await queue.putMany(items);
+    await queue.shutdown();
+    const seen: string[][] = [];
+    for await (const batch of queue.batches({ maxItems: 100 })) seen.push(batch);
+    assert.deepEqual(seen.flat(), items);
+    assert.ok(seen.every(({ length }) => length >= 1 && length <= 100));
+    assert.ok(seen.length < 50, `${seen.length} batches`);
+    await assert.rejects(queue.batches({ maxItems: 0 }).next(), RangeError);
+  });
+
+  it("go back when the loop is left", async () => {
+    await using daemon = await FakeDaemon.start();
+    await using bus = await connect(daemon.address);
+    const queue = await bus.queue({ codec: "utf8" });
+    await queue.putMany(["a", "b", "c"]);
+    for await (const batch of queue.batches({ maxItems: 1 })) {
+      assert.deepEqual(batch, ["a"]);
+      break;
+    }
+    assert.deepEqual(await queue.getMany(9), ["b", "c"]);
   });
 });

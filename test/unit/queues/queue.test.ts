@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DomainError } from "../../../server/core/errors.js";
-import { Items } from "../../../wire/items.js";
+import { Items, NO_ITEMS } from "../../../wire/items.js";
 import {
   anything,
   aQueue,
@@ -111,7 +111,7 @@ describe("a queue", () => {
 
   it("refuses what it could never hold, without waiting", async () => {
     const { queue, budget } = aQueue({ maxItems: 2, maxBytes: 10 });
-    await assert.rejects(queue.put(Items.none), code("invalid-field"));
+    await assert.rejects(queue.put(NO_ITEMS), code("invalid-field"));
     await assert.rejects(queue.put(items("a", "b", "c")), code("invalid-field"));
     await assert.rejects(queue.put(items("123456", "123456")), code("invalid-field"));
     await assert.rejects(queue.put(items("12345678901")), code("item-too-large"));
