@@ -138,6 +138,8 @@ export class Producer implements Disposable {
       return;
     }
     const outcome = this.#parts.add(items, part);
+    // Nothing is settled by it, but the window moves on.
+    this.#bell.ring();
     if (outcome.kind === "complete") this.#putOne(outcome.items);
     else if (outcome.kind === "rejected") this.#reject(this.#sending(1), outcome.error);
   }
