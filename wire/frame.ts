@@ -41,7 +41,7 @@ export function readFrame(body: Uint8Array): WireFrame {
     if (body[reader.position] === ITEM_TAG && found.readRun(reader)) continue;
     const { field, wireType } = reader.tag();
     if (field === FIRST_SEQ && wireType === WireType.varint) firstSeq = reader.varint();
-    else if (field === COUNT && wireType === WireType.varint) count = reader.varint() % 2 ** 32;
+    else if (field === COUNT && wireType === WireType.varint) count = reader.uint32();
     else if (field === PART && wireType === WireType.bytes) part = readPart(reader.chunk(), part);
     else if (field === ITEMS && wireType === WireType.bytes) found.add(reader.chunk());
     else reader.skip(field, wireType);

@@ -110,7 +110,8 @@ export class Items implements Iterable<Uint8Array> {
 
   /** A copy that keeps no other memory alive. */
   copy(): Items {
-    return new Items(this.encoded.slice(), this.count, this.bytes);
+    // Not slice: that of a Buffer, which requests come in, is a view.
+    return new Items(new Uint8Array(this.encoded), this.count, this.bytes);
   }
 
   #walk(limits: ItemLimits): Place {

@@ -33,7 +33,7 @@ export class WireReader {
     return { field, wireType: tag % 8 };
   }
 
-  /** Exact up to 2^53; above it the nearest double, which is above it too. */
+  /** Exact up to 2^53; above it the nearest double, which is above it too. Beyond 64 bits nothing counts. */
   varint(): number {
     let value = 0;
     let scale = 1;
@@ -41,11 +41,22 @@ export class WireReader {
       const byte = this.bytes[this.position];
       if (byte === undefined) throw new MalformedMessage("It ends within a number");
       this.position++;
-      if (byte < 0x80) return value + byte * scale;
-      value += (byte - 0x80) * scale;
+      value += (length < 10 ? byte & 0x7f : byte & 1) * scale;
+      if (byte < 0x80) return value;
       scale *= 0x80;
     }
     throw new MalformedMessage("A number has more than ten bytes");
+  }
+
+  /** A number of 32 bits: the lowest ones of what is there, as proto3 says. */
+  uint32(): number {
+    const begin = this.position;
+    this.varint();
+    let value = 0;
+    for (let at = begin, shift = 0; at < this.position && shift < 32; at++, shift += 7) {
+      value |= ((this.bytes[at] ?? 0) & 0x7f) << shift;
+    }
+    return value >>> 0;
   }
 
   /** The value of a field of wire type `bytes`: a view. */

@@ -19,8 +19,8 @@ export class ProducerPlace {
   /** Rejects of sequences up to here may have been forgotten. */
   #forgottenSeq = 0;
 
-  reject(first: number, last: number, error: DomainError): void {
-    appendReject(this.#rejects, { first, last, error });
+  reject(items: RejectedItems): void {
+    appendReject(this.#rejects, items);
     if (this.#rejects.length <= ProducerPlace.rememberedRejects) return;
     this.#forgottenSeq = Math.max(this.#forgottenSeq, this.#rejects.shift()?.last ?? 0);
   }
@@ -32,7 +32,9 @@ export class ProducerPlace {
    */
   rejectsAfter(knownSeq: number): RejectedItems[] {
     if (knownSeq < this.#forgottenSeq) throw resumeExpired(knownSeq);
-    return this.#rejects.filter(({ last }) => last > knownSeq);
+    return this.#rejects
+      .filter(({ last }) => last > knownSeq)
+      .map((run) => ({ ...run, first: Math.max(run.first, knownSeq + 1) }));
   }
 }
 

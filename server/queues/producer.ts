@@ -51,6 +51,8 @@ interface Sent {
   /** Bytes that wait for room. */
   waitingBytes: number;
   wait: Disposable | undefined;
+  /** Those at the end that are not stored and never will be. */
+  rejected: RejectedItems | undefined;
 }
 
 /** Why a producer's stream ends before the client ended it. */
@@ -230,26 +232,38 @@ export class Producer implements Disposable {
   #sending(count: number): Sent {
     const first = this.nextSeq;
     this.#lastSeq += count;
-    const sent = { first, last: this.#lastSeq, waitingBytes: 0, wait: undefined };
+    const sent = {
+      first,
+      last: this.#lastSeq,
+      waitingBytes: 0,
+      wait: undefined,
+      rejected: undefined,
+    };
     this.#sent.push(sent);
     return sent;
   }
 
   #reject(sent: Sent, error: DomainError): void {
     const { first, last } = sent;
-    appendReject(this.#rejects, { first, last, error });
-    this.#place.reject(first, last, error);
+    sent.rejected = { first, last, error };
     sent.first = last + 1;
     this.#settle();
   }
 
-  /** Moves on to the first item that is not settled. */
+  /**
+   * Moves on to the first item that is not settled. A reject counts once all before it is settled:
+   * what comes after the accepted sequence is sent again after a break, and may be stored then.
+   */
   #settle(): void {
     let settled = 0;
     for (const sent of this.#sent) {
       this.#place.acceptedSeq = sent.first - 1;
       if (sent.first <= sent.last) break;
       this.#waitingBytes -= sent.waitingBytes;
+      if (sent.rejected !== undefined) {
+        appendReject(this.#rejects, sent.rejected);
+        this.#place.reject(sent.rejected);
+      }
       settled++;
     }
     this.#sent.splice(0, settled);

@@ -2,6 +2,7 @@ import { MemoryBudget } from "../../../server/queues/memory-budget.js";
 import { QueueTable, type QueueTableOptions } from "../../../server/queues/queue-table.js";
 import { parseQueueSpec, type QueueSpecInput } from "../../../server/queues/queue-spec.js";
 import { type Delivery, type GetOutcome, Queue } from "../../../server/queues/queue.js";
+import { type ProducerProgress } from "../../../server/queues/producer.js";
 import { type Credit } from "../../../server/queues/taker.js";
 import { Items } from "../../../wire/items.js";
 import { ManualClock } from "../../support/manual-clock.js";
@@ -49,6 +50,11 @@ function aClock() {
     sleep: (ms: number, signal?: AbortSignal) => manual.sleep(ms, signal),
     advance: (ms: number) => manual.advance(ms),
   };
+}
+
+/** Codes of rejects, and the sequences that they are for. */
+export function rejectsOf({ rejects }: ProducerProgress): readonly string[] {
+  return rejects.map(({ first, last, error }) => `${first}-${last} ${error.code}`);
 }
 
 export function aQueue(spec: QueueSpecInput = {}) {
