@@ -21,7 +21,7 @@ module.exports = {
       comment: "The domain decides; it knows no Node module, package, adapter or generated type.",
       severity: "error",
       from: { path: domain },
-      to: { pathNot: [domain, "^server/core/", "^wire/items\\.ts$"] },
+      to: { pathNot: [domain, "^server/core/", "^wire/(items|large-item)\\.ts$"] },
     },
     {
       name: "queues-stand-alone",

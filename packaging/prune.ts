@@ -11,6 +11,7 @@ const FOLDERS = [
   "proto/gen",
   "server",
   "test",
+  "wire",
 ];
 
 /** What the compiler makes of one source file. */
