@@ -4,16 +4,38 @@ import type { Window } from "./consume-stream.js";
 export interface ConsumePace {
   readonly chunkItems: number;
   readonly window: Window;
+  /**
+   * Whether to take the next chunk while one is worked off, instead of after it: for consumers that would otherwise
+   * wait for the daemon more than they work. What is taken ahead is lost too when this program dies.
+   */
+  readonly takesAhead: boolean;
   /** A chunk has been worked off in this time. */
   workedOff(ms: number): void;
 }
 
 const megabyte = 1024 * 1024;
 
+/** A chunk that takes longer to work off is too large, and the next one can wait for its turn. */
+const slowMs = 10;
+
 /** For whoever asks for batches: they are what is taken at once, and a few of them wait. */
-export function batchPace(batchItems: number): ConsumePace {
-  const window = { items: 4 * batchItems, bytes: 4 * megabyte };
-  return { chunkItems: batchItems, window, workedOff: () => undefined };
+export class BatchPace implements ConsumePace {
+  readonly chunkItems: number;
+  readonly window: Window;
+  #takesAhead = false;
+
+  constructor(batchItems: number) {
+    this.chunkItems = batchItems;
+    this.window = { items: 4 * batchItems, bytes: 4 * megabyte };
+  }
+
+  get takesAhead(): boolean {
+    return this.#takesAhead;
+  }
+
+  workedOff(ms: number): void {
+    this.#takesAhead = ms < slowMs;
+  }
 }
 
 /**
@@ -25,8 +47,6 @@ export class ItemPace implements ConsumePace {
   static readonly largestChunk = 32;
   static readonly smallestWindow = 64;
   static readonly largestWindow = 1024;
-  /** A chunk that takes longer is too large. */
-  static readonly slowMs = 10;
   /** When a full chunk takes less, what waits in the largest window is worked off within 32 ms. */
   static readonly quickMs = 1;
 
@@ -40,6 +60,11 @@ export class ItemPace implements ConsumePace {
     this.#windowItems = prefetch ?? ItemPace.smallestWindow;
   }
 
+  /** Smaller chunks, of which two might be taken within the same bound, cost more than the wait. */
+  get takesAhead(): boolean {
+    return false;
+  }
+
   get chunkItems(): number {
     return this.#chunkItems;
   }
@@ -49,7 +74,7 @@ export class ItemPace implements ConsumePace {
   }
 
   workedOff(ms: number): void {
-    const { largestChunk, largestWindow, smallestWindow, slowMs, quickMs } = ItemPace;
+    const { largestChunk, largestWindow, smallestWindow, quickMs } = ItemPace;
     const wasFull = this.#chunkItems === largestChunk;
     this.#chunkItems =
       ms < slowMs ? Math.min(this.#chunkItems * 2, largestChunk) : Math.ceil(this.#chunkItems / 2);

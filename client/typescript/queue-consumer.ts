@@ -9,7 +9,7 @@ export interface ConsumerOptions {
   readonly queue: string;
   readonly pace: ConsumePace;
   readonly signal: AbortSignal | undefined;
-  /** Gets the items that were taken and not handed on when the iteration is aborted. */
+  /** Gets the items that were taken and not handed on when the iteration ends early; they follow all that was handed on. */
   readonly keep: (items: readonly Uint8Array[]) => void;
 }
 
@@ -47,21 +47,27 @@ async function* chunks(
     stream.close();
   };
   signal?.addEventListener("abort", close);
+  let ahead: Promise<readonly Uint8Array[]> | undefined;
   try {
     for (;;) {
       stream.widen(pace.window);
-      const chunk = await stream.take(pace.chunkItems);
+      const chunk = await (ahead ?? stream.take(pace.chunkItems));
+      ahead = undefined;
       if (chunk.length === 0) return;
       if (signal?.aborted === true) {
         keep(chunk);
         return;
       }
+      if (pace.takesAhead) ahead = stream.take(pace.chunkItems);
       const began = performance.now();
       yield chunk;
       pace.workedOff(performance.now() - began);
     }
   } finally {
     signal?.removeEventListener("abort", close);
+    // A take that waits for items must not wait for ever.
+    stream.close();
+    if (ahead !== undefined) keep(await ahead);
   }
 }
 

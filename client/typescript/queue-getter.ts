@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { GetEnd, type GetResponse } from "../../proto/gen/forkbus/v1/queue.js";
 import { waitInBand } from "./cancellable-wait.js";
 import type { Connection } from "./connection.js";
-import { batchPace, type ConsumePace, ItemPace } from "./consume-pace.js";
+import { BatchPace, type ConsumePace, ItemPace } from "./consume-pace.js";
 import { ConsumeStream } from "./consume-stream.js";
 import { ForkbusError, QueueShutDown } from "./errors.js";
 import { linkSignals } from "./link-signals.js";
@@ -75,7 +75,7 @@ export class QueueGetter {
     maxItems: number,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<readonly Uint8Array[], void, undefined> {
-    return this.#chunks(batchPace(maxItems), signal);
+    return this.#chunks(new BatchPace(maxItems), signal);
   }
 
   async *#chunks(
@@ -92,7 +92,7 @@ export class QueueGetter {
       pace,
       signal: linked.signal,
       keep: (items) => {
-        this.#kept.unshift(...items);
+        this.#kept.push(...items);
       },
     });
   }
