@@ -34,8 +34,11 @@ export class RequestStream implements AsyncIterable<unknown> {
       this.#bell.ring();
     });
     call.on("end", () => {
-      this.#ended = true;
-      this.#bell.ring();
+      // A cancelled call ends too, and its cancellation is told of only after that.
+      setImmediate(() => {
+        this.#ended = true;
+        this.#bell.ring();
+      });
     });
   }
 

@@ -38,6 +38,7 @@ export class NamingServer implements AsyncDisposable {
     this.server.serve(textDefinition, {
       say: (_request, { principal }) => Promise.resolve(principalName(principal)),
       list: (_request, { signal }) => this.#endless(signal),
+      chat: (requests) => requests,
     });
   }
 

@@ -2,12 +2,20 @@ import { Client, credentials, type ClientOptions } from "@grpc/grpc-js";
 import type { Handlers } from "../../../server/grpc/adapter.js";
 import { GrpcServer } from "../../../server/grpc/grpc-server.js";
 import type { TransportLimits } from "../../../server/grpc/transport-limits.js";
+import { Rope } from "../../../wire/rope.js";
 import type { LogFields, Logger } from "../../../server/observability/logger.js";
 
-/** A message that is a text and nothing else. The text "malformed" does not decode, "unencodable" not encode. */
+/**
+ * A message that is a text and nothing else. The text "malformed" does not decode, "unencodable" not encode; one that
+ * begins with "rope:" is encoded in several pieces.
+ */
 const text = {
-  encode(message: string): { finish(): Uint8Array } {
+  encode(message: string): { finish(): Uint8Array | Rope } {
     if (message === "unencodable") throw new Error("not a text that can be sent");
+    if (message.startsWith("rope:")) {
+      const pieces = message.split(/(?<=[:,])/).map((piece) => Buffer.from(piece));
+      return { finish: () => new Rope(pieces) };
+    }
     return { finish: () => Buffer.from(message) };
   },
   decode(input: Uint8Array): string {
@@ -34,11 +42,19 @@ export const textDefinition = {
       responseType: text,
       responseStream: true,
     },
+    chat: {
+      name: "Chat",
+      requestType: text,
+      requestStream: true,
+      responseType: text,
+      responseStream: true,
+    },
   },
 } as const;
 
 export const sayPath = "/test.v1.TextService/Say";
 export const listPath = "/test.v1.TextService/List";
+export const chatPath = "/test.v1.TextService/Chat";
 export const toBytes = (message: string): Buffer => Buffer.from(message);
 export const fromBytes = (bytes: Buffer): string => bytes.toString();
 
@@ -119,6 +135,9 @@ const unused: Handlers<typeof textDefinition> = {
   list: async function* (request) {
     await Promise.resolve();
     yield request;
+  },
+  chat: async function* (requests) {
+    for await (const request of requests) yield request;
   },
 };
 
