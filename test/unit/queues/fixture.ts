@@ -2,6 +2,7 @@ import { MemoryBudget } from "../../../server/queues/memory-budget.js";
 import { QueueTable, type QueueTableOptions } from "../../../server/queues/queue-table.js";
 import { parseQueueSpec, type QueueSpecInput } from "../../../server/queues/queue-spec.js";
 import { type Delivery, type GetOutcome, Queue } from "../../../server/queues/queue.js";
+import { ProducerPlace } from "../../../server/queues/producer-place.js";
 import { type ProducerProgress } from "../../../server/queues/producer.js";
 import { type Credit } from "../../../server/queues/taker.js";
 import { Items } from "../../../wire/items.js";
@@ -120,4 +121,20 @@ export async function isPending(promise: Promise<unknown>): Promise<boolean> {
   promise.then(note, note);
   await new Promise((resolve) => setImmediate(resolve));
   return !settled;
+}
+
+/** A queue with a stream into it, and the ways to put what is in one frame. */
+export function aProducer(spec: QueueSpecInput = {}, waitMs?: number) {
+  const { queue, clock, budget } = aQueue(spec);
+  const place = new ProducerPlace();
+  const open = (knownSeq = 0) => queue.produce(place, { waitMs, knownSeq });
+  const producer = open();
+  const put = (what: Items, firstSeq = 0) => {
+    producer.put({ firstSeq, items: what });
+  };
+  const putPart = (offset: number, itemBytes: number, what: Items) => {
+    producer.put({ firstSeq: 0, items: what, part: { offset, itemBytes } });
+  };
+  const get = async () => take(await queue.get(anything));
+  return { queue, clock, budget, place, open, producer, put, putPart, get };
 }

@@ -3,58 +3,16 @@ import { type FrameLimits } from "../../../server/queues/frame-limits.js";
 import { type PutMode } from "../../../server/queues/putter.js";
 import { type QueueSpec } from "../../../server/queues/queue-spec.js";
 import { type Credit, type SubscriberOptions } from "../../../server/queues/taker.js";
-
-/** An item of a put: what it is and what it takes of the budget. */
-export interface Content {
-  readonly bytes: Uint8Array;
-  /** As it travels: tag, length, bytes. */
-  readonly encodedBytes: number;
-  readonly cost: number;
-}
-
-export interface ModelItem extends Content {
-  readonly seq: number;
-}
+import { type Content, costOf, describeItem } from "./model-content.js";
+import { capacity, type ModelItem, type ModelTaker, newTaker } from "./model-taker.js";
 
 /** What a frame may take as it travels, without its headers. */
 const frameBytes = 1024 * 1024 - 60;
-
-/** What a put takes of the budget beside its items, which is given back with the last of them. */
-const putOverhead = 320;
-
-export function contentsOf(items: readonly Uint8Array[]): Content[] {
-  return items.map((bytes, index) => {
-    const encodedBytes = 1 + varintBytes(bytes.length) + bytes.length;
-    const overhead = index === items.length - 1 ? putOverhead : 0;
-    return { bytes, encodedBytes, cost: encodedBytes + overhead };
-  });
-}
-
-function varintBytes(value: number): number {
-  return Math.max(1, Math.ceil(value.toString(2).length / 7));
-}
-
-/** Enough of an item to know it by: those of the model are of one byte, repeated. */
-export function describeItem(bytes: Uint8Array): string {
-  const first = Buffer.from(bytes.subarray(0, 1)).toString("hex");
-  return `${bytes.length} of ${first}`;
-}
 
 interface ModelPutter {
   readonly party: number;
   readonly mode: PutMode;
   items: readonly Content[];
-}
-
-interface ModelTaker {
-  readonly party: number;
-  readonly limits: FrameLimits;
-  readonly subscription: SubscriberOptions | undefined;
-  sent: number;
-  taken: number;
-  held: ModelItem[];
-  sentBytes: number;
-  credit: Credit;
 }
 
 /** What the model expects to be heard, in order. */
@@ -344,22 +302,4 @@ export class QueueModel {
     this.pulling.delete(party);
     this.armed.delete(party);
   }
-}
-
-function newTaker(
-  party: number,
-  limits: FrameLimits,
-  subscription: SubscriberOptions | undefined,
-): ModelTaker {
-  const credit = subscription?.credit ?? { items: Infinity, bytes: Infinity };
-  return { party, limits, subscription, sent: 0, sentBytes: 0, taken: 0, held: [], credit };
-}
-
-function capacity({ subscription, sent, sentBytes, credit }: ModelTaker): Credit {
-  const totalLimit = subscription?.totalLimit ?? Infinity;
-  return { items: Math.min(credit.items, totalLimit) - sent, bytes: credit.bytes - sentBytes };
-}
-
-export function costOf(items: readonly Content[]): number {
-  return items.reduce((sum, { cost }) => sum + cost, 0);
 }
