@@ -1,5 +1,6 @@
 import { BAD_USAGE, ConfigError, readOptions } from "./config/options.js";
 import { Daemon } from "./daemon.js";
+import { letHeapGrow } from "./kernel/heap-growth.js";
 import { buildInfo } from "./observability/build-info.js";
 import { createStderrLogger } from "./observability/winston-logger.js";
 
@@ -11,6 +12,7 @@ const CRASHED = 70;
 const STOPPED_BY_FORCE = 1;
 
 async function main(): Promise<void> {
+  letHeapGrow();
   const config = readOptions(
     process.argv,
     process.env,
