@@ -42,7 +42,7 @@ async function prepare({ quick, profile, resources }: Setting): Promise<Plan> {
     const load = { pairs: 1, size: 100, itemsEach: 1e9, forMs: probeMs + 2 * marginMs };
     return await pairs.run(load, {
       produce: { queue: queue.name, way: "putMany" },
-      consume: { queue: queue.name, way: "getMany" },
+      consume: { queue: queue.name, way: "batches" },
       finish: () => queue.shutdown(),
     });
   };

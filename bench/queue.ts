@@ -7,6 +7,7 @@ import {
   inBatches,
   itemByItem,
   oneAtATime,
+  putByPut,
 } from "./queue/forkbus-contenders.js";
 import {
   findClientPython,
@@ -47,6 +48,7 @@ const groups = {
 const ways = {
   items: inBatches,
   iterated: itemByItem,
+  put_by_put: putByPut,
   one_at_a_time: oneAtATime,
   from_python: fromPython,
 } as const;

@@ -10,8 +10,9 @@ async function consume(queue: Queue<Uint8Array>, way: GetWay, tally: Tally): Pro
     case "for await":
       for await (const item of queue) tally.add(item);
       return;
-    case "getMany":
-      for (;;) for (const item of await queue.getMany(1024)) tally.add(item);
+    case "batches":
+      for await (const batch of queue.batches()) for (const item of batch) tally.add(item);
+      return;
     case "await get":
       for (;;) tally.add(await queue.get());
   }

@@ -6,8 +6,8 @@ import { ItemMaker } from "./items.js";
 import { nowNs } from "./moment.js";
 import type { PutWay } from "./ways.js";
 
-/** Items that are handed to one putMany. */
-const mostAtHand = 1000;
+/** Calls that are under way at most, where none is awaited before the next. */
+const mostUnderWay = 1000;
 
 async function produce(
   queue: Queue<Uint8Array>,
@@ -16,22 +16,28 @@ async function produce(
 ): Promise<void> {
   switch (way) {
     case "putMany":
-      await putAtHand(queue, items);
+      await queue.putMany(items);
+      return;
+    case "put":
+      await putWithoutWaiting(queue, items);
       return;
     case "await put":
       for (const item of items) await queue.put(item);
   }
 }
 
-async function putAtHand(queue: Queue<Uint8Array>, items: Iterable<Uint8Array>): Promise<void> {
-  let atHand: Uint8Array[] = [];
+async function putWithoutWaiting(
+  queue: Queue<Uint8Array>,
+  items: Iterable<Uint8Array>,
+): Promise<void> {
+  let underWay: Promise<void>[] = [];
   for (const item of items) {
-    atHand.push(item);
-    if (atHand.length < mostAtHand) continue;
-    await queue.putMany(atHand);
-    atHand = [];
+    underWay.push(queue.put(item));
+    if (underWay.length < mostUnderWay) continue;
+    await Promise.all(underWay);
+    underWay = [];
   }
-  await queue.putMany(atHand);
+  await Promise.all(underWay);
 }
 
 await using bus = await connect();
