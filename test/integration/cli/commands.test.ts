@@ -134,8 +134,11 @@ describe("the commands of forkbus", function () {
     const refused = await cli(["queue", "put", "strict", "-t", "10", "a", "b"]);
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /; 1 item was put before that\n$/);
-    assert.equal((await cli(["queue", "put", "small"], "x".repeat(2_000_000))).code, 1);
-    await ok(["queue", "rm", "small", "strict"]);
+    await ok(["queue", "create", "tight", "--max-bytes", "1M"]);
+    const large = await cli(["queue", "put", "tight"], "x".repeat(2_000_000));
+    assert.equal(large.code, 1);
+    assert.match(large.stderr, /^forkbus: An item of 2000000 bytes, at most 1048576 are allowed; 0 /);
+    await ok(["queue", "rm", "small", "strict", "tight"]);
   });
 
   it("carry any bytes between NULs", async () => {
