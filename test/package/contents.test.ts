@@ -14,9 +14,9 @@ const BELONGS: readonly RegExp[] = [
   /^examples\/hello-multiprocessing\.ts$/,
   /^proto\/(forkbus\/v1\/\w+\.proto|gen\/\w+\.binpb)$/,
   // What runs, and its maps for readable stack traces.
-  /^dist\/(cli|client|proto|server)\/[\w/-]+\.js(\.map)?$/,
+  /^dist\/(cli|client|proto|server|wire)\/[\w/-]+\.js(\.map)?$/,
   // The types of what can be imported, and of what those mention.
-  /^dist\/(client|proto)\/[\w/-]+\.d\.ts$/,
+  /^dist\/(client|proto|wire)\/[\w/-]+\.d\.ts$/,
   /^dist\/prebuilds\/linux-(x64|arm64)\/(forkbus-keeper|forkbus\.node|c-library-copyright\.txt)$/,
   // For builds on other hosts.
   /^dist\/node-api-headers\/\w+\.h$/,

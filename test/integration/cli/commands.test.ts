@@ -137,7 +137,10 @@ describe("the commands of forkbus", function () {
     await ok(["queue", "create", "tight", "--max-bytes", "1M"]);
     const large = await cli(["queue", "put", "tight"], "x".repeat(2_000_000));
     assert.equal(large.code, 1);
-    assert.match(large.stderr, /^forkbus: An item of 2000000 bytes, at most 1048576 are allowed; 0 /);
+    assert.match(
+      large.stderr,
+      /^forkbus: An item of 2000000 bytes, at most 1048576 are allowed; 0 /,
+    );
     await ok(["queue", "rm", "small", "strict", "tight"]);
   });
 
