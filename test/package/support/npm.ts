@@ -20,6 +20,8 @@ export class Npm {
     this.#env = {
       ...env,
       npm_config_userconfig: this.#configured("userconfig"),
+      // It would be looked for under another --prefix.
+      npm_config_globalconfig: this.#configured("globalconfig"),
       npm_config_cache: this.#configured("cache"),
       npm_config_update_notifier: "false",
     };
