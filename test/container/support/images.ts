@@ -37,7 +37,9 @@ async function makePackage(base: string): Promise<void> {
       stdio: ["ignore", "pipe", "ignore"],
     });
     const modules = listed.split("\n").filter((path) => path.includes("/node_modules/"));
-    const built = ["cli", "client", "native", "proto", "server", "wire"].map((name) => `dist/${name}`);
+    const built = ["cli", "client", "native", "proto", "server", "wire"].map(
+      (name) => `dist/${name}`,
+    );
     const parts = [
       ...["package.json", "proto/gen", ...built].map((name) => join(packageRoot, name)),
       ...modules,
