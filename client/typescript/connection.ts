@@ -76,17 +76,10 @@ export function openConnection(address: Address, tls: TlsOptions, policy: RetryP
     duplex: (method, listener) => {
       closing.signal.throwIfAborted();
       const onClosing = (): void => {
-        call[Symbol.dispose]();
-        listener.end(closed);
+        call.fail(closed);
       };
-      const call = DuplexCall.open(streams, method, {
-        response: (message) => {
-          listener.response(message);
-        },
-        end: (error) => {
-          closing.signal.removeEventListener("abort", onClosing);
-          listener.end(error);
-        },
+      const call = DuplexCall.open(streams, method, listener, () => {
+        closing.signal.removeEventListener("abort", onClosing);
       });
       closing.signal.addEventListener("abort", onClosing, { once: true });
       return call;

@@ -5,6 +5,7 @@ import {
 } from "../../proto/gen/forkbus/v1/queue.js";
 import { LargeItem } from "../../wire/large-item.js";
 import type { Spliced } from "../../wire/message.js";
+import { patienceMs } from "./cancellable-wait.js";
 import type { Connection } from "./connection.js";
 import type { DuplexCall } from "./duplex-call.js";
 import { consumeMethod } from "./queue-streams.js";
@@ -37,6 +38,7 @@ export class ConsumeStream implements Disposable {
   #confirmed = 0;
   #closed = false;
   #end: StreamEnd | undefined;
+  #patience: NodeJS.Timeout | undefined;
   #wake: (() => void) | undefined;
 
   /** @param onAnswer is called when the daemon says something */
@@ -94,10 +96,28 @@ export class ConsumeStream implements Disposable {
     return this.#end;
   }
 
-  /** Ends the stream; a `take` under way still learns whether the items are its own. */
+  /** Whether it was closed from here. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Whether an item has come, or a part of one. */
+  get hasArrived(): boolean {
+    return this.#taken > 0 || this.#batches.length > 0 || this.#large !== undefined;
+  }
+
+  /**
+   * Ends the stream; a `take` under way still learns whether the items are its own, unless the
+   * daemon says nothing for five seconds. Any number of times.
+   */
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
     this.#call.halfClose();
+    if (this.#end !== undefined) return;
+    this.#patience = setTimeout(() => {
+      this[Symbol.dispose]();
+    }, patienceMs);
   }
 
   [Symbol.dispose](): void {
@@ -117,6 +137,7 @@ export class ConsumeStream implements Disposable {
 
   #receive({ frame, takenTotal, end }: Spliced<ConsumeResponse>): void {
     this.#onAnswer();
+    this.#patience?.refresh();
     if (takenTotal > 0n) this.#confirmed = Number(takenTotal);
     if (frame !== undefined) {
       const items =
@@ -159,6 +180,8 @@ export class ConsumeStream implements Disposable {
 
   #finish(end: StreamEnd): void {
     this.#end ??= end;
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
     this.#wake?.();
   }
 

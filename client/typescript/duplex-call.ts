@@ -22,39 +22,46 @@ export interface DuplexListener<Response> {
  */
 export class DuplexCall<Request> implements Disposable {
   readonly #call: ClientDuplexStream<Request, unknown>;
+  readonly #onEnd: DuplexListener<unknown>["end"];
+  readonly #onOver: () => void;
   #inFlight = 0;
   #onRoom: (() => void) | undefined;
   #over = false;
 
-  constructor(call: ClientDuplexStream<Request, unknown>) {
+  private constructor(
+    call: ClientDuplexStream<Request, unknown>,
+    onEnd: DuplexListener<unknown>["end"],
+    onOver: () => void,
+  ) {
     this.#call = call;
+    this.#onEnd = onEnd;
+    this.#onOver = onOver;
   }
 
+  /** @param onOver is called once: when the stream has ended, or was disposed of */
   static open<Request, Response>(
     client: Client,
     method: DuplexMethod<Request, Response>,
     listener: DuplexListener<Response>,
+    onOver: () => void,
   ): DuplexCall<Request> {
     const call = client.makeBidiStreamRequest<Request, Response>(
       method.path,
       (request) => toBuffer(method.encode(request)),
       method.decode,
     );
-    const duplex = new DuplexCall<Request>(call);
+    const onEnd = (error: Error | undefined): void => {
+      listener.end(error);
+    };
+    const duplex = new DuplexCall<Request>(call, onEnd, onOver);
     call.on("data", (message: Response) => {
       if (!duplex.#over) listener.response(message);
     });
-    const end = (error: Error | undefined): void => {
-      if (duplex.#over) return;
-      duplex.#over = true;
-      listener.end(error);
-      duplex.#onRoom?.();
-    };
     call.on("error", (error: ServiceError) => {
-      end(fromServiceError(error));
+      duplex.#end(fromServiceError(error));
     });
     call.on("end", () => {
-      end(undefined);
+      duplex.#end(undefined);
     });
     return duplex;
   }
@@ -87,7 +94,22 @@ export class DuplexCall<Request> implements Disposable {
   [Symbol.dispose](): void {
     if (this.#over) return;
     this.#over = true;
+    this.#onOver();
     this.#call.cancel();
+  }
+
+  /** Ends the stream at once, if it has not ended, and tells the listener why. */
+  fail(error: Error): void {
+    if (this.#over) return;
+    this[Symbol.dispose]();
+    this.#onEnd(error);
+  }
+
+  #end(error: Error | undefined): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#onOver();
+    this.#onEnd(error);
   }
 }
 

@@ -52,7 +52,10 @@ export class PermissionDeniedError extends ForkbusError {}
 /** Nobody answers, or the daemon takes no work now. Whether the call took effect is not known. */
 export class UnavailableError extends ForkbusError {}
 
-/** Something took too long. A wait with a time of its own does not throw this, it answers. */
+/**
+ * The daemon did not answer in time, and whether the call took effect is not known. A wait that ends in its own time
+ * does not throw this, it answers.
+ */
 export class TimedOutError extends ForkbusError {}
 
 /** Output that was asked for is gone. `Process.logs` reports the same as an event, and goes on. */

@@ -72,7 +72,7 @@ async function* chunks(
 }
 
 /** Why the stream ended; undefined when it has given all that there ever will be. */
-function failureOf(end: StreamEnd | undefined, queue: string): unknown {
+export function failureOf(end: StreamEnd | undefined, queue: string): unknown {
   if (end?.kind === "failed") return end.error;
   if (end?.end === GetEnd.SHUT_DOWN) return undefined;
   if (end?.end === GetEnd.DELETED) {

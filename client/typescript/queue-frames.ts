@@ -1,3 +1,5 @@
+import { SourceReader } from "./source-reader.js";
+
 /** What one frame may hold: the wire's bounds, and those of the queue, which a larger one could never meet. */
 export interface FrameBounds {
   readonly maxItems: number;
@@ -7,9 +9,6 @@ export interface FrameBounds {
 /** The largest item that travels in one frame: larger ones go in parts, on streams only. */
 export const largestFramedItem = 1_048_512;
 
-/** The largest item. */
-export const largestItem = 64 * 1024 * 1024;
-
 export const largestFrameBytes = 1 << 20;
 export const mostFrameItems = 1024;
 /** Room for the other fields of a frame. */
@@ -17,11 +16,14 @@ export const headerBytes = 64;
 
 /**
  * Cuts items into runs for one frame each, in order. An item that fits nowhere is a run of its own, which the daemon
- * then refuses by name.
+ * then refuses by name. What an asynchronous source has given does not wait while it pauses.
+ *
+ * @param signal ends it with its reason, also while the source pauses
  */
 export async function* frames(
   items: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   bounds: FrameBounds,
+  signal: AbortSignal,
 ): AsyncGenerator<readonly Uint8Array[], void, undefined> {
   const cutter = new FrameCutter(bounds);
   // Awaiting each item of an array would cost more than all the rest.
@@ -30,14 +32,27 @@ export async function* frames(
       const run = cutter.add(item);
       if (run !== undefined) yield run;
     }
-  } else {
-    for await (const item of items) {
-      const run = cutter.add(item);
-      if (run !== undefined) yield run;
-    }
-  }
+  } else yield* framesInTime(items, cutter, signal);
   const rest = cutter.rest();
   if (rest.length > 0) yield rest;
+}
+
+async function* framesInTime(
+  items: AsyncIterable<Uint8Array>,
+  cutter: FrameCutter,
+  signal: AbortSignal,
+): AsyncGenerator<readonly Uint8Array[], void, undefined> {
+  await using source = new SourceReader(items, signal);
+  for (;;) {
+    const reading = await source.next();
+    if (reading.kind === "end") return;
+    const run = reading.kind === "item" ? cutter.add(reading.item) : cutter.rest();
+    if (run !== undefined) {
+      source.waitLong();
+      yield run;
+    }
+    if (!cutter.isEmpty) source.linger();
+  }
 }
 
 class FrameCutter {
@@ -48,6 +63,10 @@ class FrameCutter {
 
   constructor({ maxItems, maxBytes }: FrameBounds) {
     this.#bounds = { maxItems: Math.min(maxItems, mostFrameItems), maxBytes };
+  }
+
+  get isEmpty(): boolean {
+    return this.#run.length === 0;
   }
 
   /** Adds an item; the run before it when that has no room for it. */

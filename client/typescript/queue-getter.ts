@@ -3,14 +3,17 @@ import { GetEnd, type GetResponse } from "../../proto/gen/forkbus/v1/queue.js";
 import { waitInBand } from "./cancellable-wait.js";
 import type { Connection } from "./connection.js";
 import { BatchPace, type ConsumePace, ItemPace } from "./consume-pace.js";
-import { ConsumeStream } from "./consume-stream.js";
+import { ConsumeStream, type StreamEnd } from "./consume-stream.js";
 import { ForkbusError, QueueShutDown } from "./errors.js";
 import { linkSignals } from "./link-signals.js";
-import { consume } from "./queue-consumer.js";
+import { consume, failureOf } from "./queue-consumer.js";
 import { didNothing, repeatWhileUnavailable } from "./retry.js";
 import { type Deadline, deadlineAfter, waitFor, type WaitOptions } from "./wait-options.js";
 
 const mostItemsOfGet = 65_536;
+/** A large item that was there a moment ago may take so long to begin to arrive. */
+const firstPartMs = 1_000;
+const longestTimerMs = 0x7fff_ffff;
 
 /** Gets items of one queue, in calls and in streams; what one of them took and did not hand on comes first. */
 export class QueueGetter {
@@ -33,8 +36,9 @@ export class QueueGetter {
 
   /** Waits for the first item, and takes what else is there. Empty when none came in time. */
   async get(maxItems: number, { timeoutMs, signal }: WaitOptions): Promise<readonly Uint8Array[]> {
-    if (this.#kept.length > 0) return this.#kept.splice(0, maxItems);
     using linked = linkSignals(signal, this.#closing);
+    linked.signal.throwIfAborted();
+    if (this.#kept.length > 0) return this.#kept.splice(0, maxItems);
     const deadline = deadlineAfter(timeoutMs);
     try {
       const response = await repeatWhileUnavailable(
@@ -82,11 +86,11 @@ export class QueueGetter {
     pace: ConsumePace,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<readonly Uint8Array[], void, undefined> {
+    using linked = linkSignals(signal, this.#closing);
     while (this.#kept.length > 0) {
-      signal?.throwIfAborted();
+      linked.signal.throwIfAborted();
       yield this.#kept.splice(0, pace.chunkItems);
     }
-    using linked = linkSignals(signal, this.#closing);
     yield* consume(this.#connection, {
       queue: this.#queue,
       pace,
@@ -102,30 +106,42 @@ export class QueueGetter {
     const request = { queue: this.#queue, requestId, maxItems, ...waitFor(deadline) };
     const get = (force: AbortSignal): Promise<GetResponse> =>
       this.#connection.queues.get(request, { signal: force });
-    return waitInBand(this.#connection, requestId, get, signal);
+    return waitInBand(this.#connection, request, get, signal);
   }
 
-  /** Gets one item on a stream, as one that is too large for a call has to be. */
+  /**
+   * Gets one item on a stream, as one that is too large for a call has to be. The time is for its
+   * beginning: what has begun to arrive in time may go on.
+   */
   async #getByStream(deadline: Deadline, signal: AbortSignal): Promise<readonly Uint8Array[]> {
-    const { waitMs } = waitFor(deadline);
-    const inTime = waitMs === undefined ? undefined : AbortSignal.timeout(waitMs);
-    using giveUp = linkSignals(signal, inTime);
+    signal.throwIfAborted();
     const window = { items: 1, bytes: 1 };
     using stream = new ConsumeStream(this.#connection, this.#queue, window, () => undefined);
     const close = (): void => {
       stream.close();
     };
-    giveUp.signal.addEventListener("abort", close);
-    if (giveUp.signal.aborted) close();
-    const items = await stream.take(1);
-    if (items.length > 0) return items;
-    signal.throwIfAborted();
-    if (stream.end?.kind === "failed") throw stream.end.error;
-    if (stream.end?.end === GetEnd.SHUT_DOWN) {
-      throw new QueueShutDown(`The queue ${this.#queue} is shut down`, {
-        code: "FAILED_PRECONDITION",
-      });
+    signal.addEventListener("abort", close, { once: true });
+    const waitMs = Math.max(waitFor(deadline).waitMs ?? Infinity, firstPartMs);
+    const giveUp = (): void => {
+      if (!stream.hasArrived) stream.close();
+    };
+    const timer = waitMs > longestTimerMs ? undefined : setTimeout(giveUp, waitMs);
+    try {
+      const items = await stream.take(1);
+      if (items.length > 0) return items;
+      signal.throwIfAborted();
+      if (!stream.closed) throw this.#failure(stream.end);
+      return [];
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", close);
     }
-    return [];
+  }
+
+  #failure(end: StreamEnd | undefined): unknown {
+    const message = `The queue ${this.#queue} is shut down`;
+    return (
+      failureOf(end, this.#queue) ?? new QueueShutDown(message, { code: "FAILED_PRECONDITION" })
+    );
   }
 }

@@ -91,7 +91,6 @@ export class QueueProducer {
   }
 
   #open(): void {
-    this.#state = "open";
     this.#outage.attempt();
     const opening = {
       queue: this.#queue,
@@ -115,6 +114,7 @@ export class QueueProducer {
         });
       },
     });
+    this.#state = "open";
   }
 
   #resume(resumeSeq: number): void {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Connection } from "./connection.js";
 import { waitInBand } from "./cancellable-wait.js";
-import { ForkbusError } from "./errors.js";
+import { ForkbusError, QueueFull } from "./errors.js";
 import { linkSignals } from "./link-signals.js";
 import { produceOnce } from "./produce-once.js";
 import { type FrameBounds, frames, largestFramedItem } from "./queue-frames.js";
@@ -51,7 +51,8 @@ export class QueuePutter {
       return;
     }
     const deadline = deadlineAfter(options.timeoutMs);
-    for await (const run of frames(items, this.#setup.bounds)) {
+    using linked = linkSignals(options.signal, this.#setup.closing);
+    for await (const run of frames(items, this.#setup.bounds, linked.signal)) {
       await this.#putCall(run, deadline, options.signal);
       options.onPut?.(run.length);
     }
@@ -67,8 +68,9 @@ export class QueuePutter {
     { onPut }: PutManyOptions,
   ): Promise<void> {
     const failed = new AbortController();
+    using linked = linkSignals(failed.signal, this.#setup.closing);
     let last: Promise<void> = Promise.resolve();
-    for await (const run of frames(items, this.#setup.bounds)) {
+    for await (const run of frames(items, this.#setup.bounds, linked.signal)) {
       await this.#producer.room();
       failed.signal.throwIfAborted();
       const put = this.#producer.putRun(run);
@@ -103,19 +105,19 @@ export class QueuePutter {
     }
     const requestId = randomUUID();
     const frame = { items: [...items] };
-    const put = (force: AbortSignal): Promise<unknown> =>
-      connection.queues.put({ queue, requestId, frame, ...waitFor(deadline) }, { signal: force });
+    const putOnce = (): Promise<unknown> => {
+      const request = { queue, requestId, frame, ...waitFor(deadline) };
+      const put = (force: AbortSignal): Promise<unknown> =>
+        connection.queues.put(request, { signal: force });
+      return waitInBand(connection, request, put, linked.signal);
+    };
     try {
-      await repeatWhileUnavailable(
-        connection,
-        () => waitInBand(connection, requestId, put, linked.signal),
-        linked.signal,
-      );
+      await repeatWhileUnavailable(connection, putOnce, linked.signal);
     } catch (error) {
-      if (error instanceof ForkbusError && error.reason === "WAIT_CANCELLED") {
-        linked.signal.throwIfAborted();
-      }
-      throw error;
+      if (!(error instanceof ForkbusError && error.reason === "WAIT_CANCELLED")) throw error;
+      linked.signal.throwIfAborted();
+      const message = `No room came in time in the queue ${queue}`;
+      throw new QueueFull(message, { code: "RESOURCE_EXHAUSTED", cause: error });
     }
   }
 }

@@ -4,6 +4,7 @@ import { frames } from "../../../client/typescript/queue-frames.js";
 import { PutRequest } from "../../../proto/gen/forkbus/v1/queue.js";
 
 const unbounded = { maxItems: Infinity, maxBytes: Infinity };
+const never = new AbortController().signal;
 const item = fc.oneof(
   fc.uint8Array({ maxLength: 200 }),
   fc.integer({ min: 0, max: 1_048_512 }).map((length) => new Uint8Array(length)),
@@ -29,7 +30,7 @@ describe("Frames", () => {
         fc.boolean(),
         async (items, maxItems, maxBytes, slowly) => {
           const source = slowly ? later(items) : items;
-          const runs = await all(frames(source, { maxItems, maxBytes }));
+          const runs = await all(frames(source, { maxItems, maxBytes }, never));
           assert.deepEqual(runs.flat(), items);
           for (const run of runs) {
             assert.ok(run.length >= 1 && run.length <= maxItems);
@@ -44,11 +45,11 @@ describe("Frames", () => {
 
   it("are few: small items share one", async () => {
     const items = Array.from({ length: 2048 }, () => new Uint8Array(100));
-    assert.equal((await all(frames(items, unbounded))).length, 2);
+    assert.equal((await all(frames(items, unbounded, never))).length, 2);
   });
 
   it("hand on an item that fits nowhere alone, for the daemon to refuse", async () => {
-    const runs = await all(frames([Uint8Array.of(1), new Uint8Array(2_000_000)], unbounded));
+    const runs = await all(frames([Uint8Array.of(1), new Uint8Array(2_000_000)], unbounded, never));
     assert.deepEqual(
       runs.map((run) => run.length),
       [1, 1],
