@@ -130,4 +130,5 @@ fuzz: build ## Send 10 000 mutated requests to each method, and more of the like
 
 .PHONY: clean
 clean: ## Remove everything that was made
-	rm -rf dist proto/gen coverage node_modules THIRD_PARTY.md
+	rm -rf dist proto/gen coverage node_modules THIRD_PARTY.md \
+	  examples/polyglot/go/forkbus examples/polyglot/rust/Cargo.lock

@@ -32,7 +32,7 @@ describe("forkbus from other languages", function () {
 
   before(() => {
     for (const language of LANGUAGES) {
-      const lack = whatIsMissing(language);
+      const lack = whatIsMissing(language.needs);
       if (lack !== undefined) missing.set(language.folder, lack);
       // All at once, since much of the time goes by waiting for downloads.
       else preparations.start(language.folder, runBlock(recipeOf(language).build));
@@ -69,10 +69,15 @@ describe("forkbus from other languages", function () {
     });
   }
 
-  it("lets each language get what another one has put", async function () {
+  it("over TCP, lets each language get what another one has put", async function () {
     const relay = LANGUAGES.filter(({ folder }) => !missing.has(folder));
     if (relay.length < 2) skip(this, "the relay", "fewer than two languages are installed");
-    await using daemon = await DaemonHarness.start();
+    await using daemon = await DaemonHarness.start({
+      args: ["--listen", "tcp://127.0.0.1:0", "--insecure"],
+    });
+    // The programs have met a Unix socket already.
+    const [authority] = /127\.0\.0\.1:\d+/.exec(daemon.log) ?? [];
+    assert.ok(authority !== undefined, daemon.log);
     await daemon.queues.createQueue({ queue: { name: "relay" } });
     // Two items go ahead, so that every program gets those of the one before it.
     let ahead = ["first", "second"];
@@ -81,7 +86,7 @@ describe("forkbus from other languages", function () {
     for (const language of relay) {
       await preparations.ready(language.folder);
       const run = `${recipeOf(language).run.trimEnd()} relay`;
-      const printed = await runBlock(run, { FORKBUS_ADDRESS: daemon.address });
+      const printed = await runBlock(run, { FORKBUS_ADDRESS: `tcp://${authority}` });
       assert.equal(printed, printedFor(ahead), language.folder);
       ahead = itemsOf(language);
     }

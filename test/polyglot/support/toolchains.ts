@@ -66,7 +66,7 @@ export const LANGUAGES: readonly Language[] = [
 ];
 
 /** The first thing that this machine lacks, as `cargo is not installed`; undefined when all is there. */
-export function whatIsMissing({ needs }: Language): string | undefined {
+export function whatIsMissing(needs: readonly Need[]): string | undefined {
   for (const { name, probe, atLeast } of needs) {
     const { status, stdout } = spawnSync("bash", ["-c", probe], { encoding: "utf8" });
     if (status !== 0) return `${name} is not installed`;
