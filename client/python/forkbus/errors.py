@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 import grpc
 
 from .error_details import ErrorDetails, decode_error_details
+from .v1.error_pb2 import ErrorReason
+from .v1.types_pb2 import Failure
 
 
 class ForkbusError(Exception):
@@ -109,6 +111,8 @@ _BY_CODE: Mapping[str, type[ForkbusError]] = {
     "DEADLINE_EXCEEDED": TimedOutError,
 }
 
+_CODE_NAMES: Mapping[int, str] = {status.value[0]: status.name for status in grpc.StatusCode}
+
 _CONNECT_FAILED = re.compile(r"failed to connect to all addresses; last error: [A-Z_]+: (.*)", re.DOTALL)
 
 Trailer = Iterable[tuple[str, "str | bytes"]]
@@ -121,10 +125,22 @@ def error_of_status(status: grpc.StatusCode, message: str, trailer: Trailer) -> 
         if key == "grpc-status-details-bin" and isinstance(value, bytes):
             details = decode_error_details(value)
     code = "UNAVAILABLE" if details.reason == "" and _is_broken(status, message) else status.name
-    kind = _BY_REASON.get(details.reason) or _BY_CODE.get(code) or ForkbusError
     connect_failed = _CONNECT_FAILED.fullmatch(message)
-    text = (connect_failed[1] if connect_failed else message) or code
-    return kind(text, code=code, details=details)
+    return _typed_error(code, connect_failed[1] if connect_failed else message, details)
+
+
+def error_of_failure(failure: Failure) -> ForkbusError:
+    """The typed error of what failed inside a stream that stays open."""
+    reason = ""
+    if failure.reason in ErrorReason.values():
+        reason = ErrorReason.Name(failure.reason).removeprefix("ERROR_REASON_")
+    details = ErrorDetails(reason="" if reason == "UNSPECIFIED" else reason, metadata=dict(failure.metadata))
+    return _typed_error(_CODE_NAMES.get(failure.code, "UNKNOWN"), failure.message, details)
+
+
+def _typed_error(code: str, message: str, details: ErrorDetails) -> ForkbusError:
+    kind = _BY_REASON.get(details.reason) or _BY_CODE.get(code) or ForkbusError
+    return kind(message or code, code=code, details=details)
 
 
 def _is_broken(status: grpc.StatusCode, message: str) -> bool:

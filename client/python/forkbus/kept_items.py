@@ -34,13 +34,16 @@ class KeptItems:
         decoded: list[T] = []
         try:
             with self._lock:
-                for item in self._items[:most]:
-                    try:
+                first = self._items[:most]
+                try:
+                    for item in first:
                         decoded.append(decode(item))
-                    except Exception:
-                        del self._items[len(decoded)]
-                        raise
-                taken, self._items = self._items[:most], self._items[most:]
+                except Exception:
+                    del self._items[len(decoded)]
+                    raise
+                # No call between these two, so no interrupt.
+                del self._items[:most]
+                taken = first
             return decoded
         except BaseException:
             with self._lock:

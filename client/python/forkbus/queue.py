@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Generic, TypeVar
-from uuid import uuid4
 
-from .cancellable_wait import wait_in_band
 from .closing import Closing
 from .connection import Connection
-from .errors import ForkbusError, QueueEmpty
-from .kept_items import KeptItems
+from .errors import QueueEmpty
 from .queue_codec import Codec
-from .queue_consumer import ConsumerOptions, consume
-from .queue_frames import FrameBounds, frames
-from .retry import did_nothing, repeat_while_unavailable
+from .queue_frames import FrameBounds
+from .queue_getter import QueueGetter
+from .queue_putter import EncodedItems, QueuePutter
 from .v1 import queue_pb2 as wire
-from .v1.frame_pb2 import Frame
-from .wait_options import Deadline, deadline_after, wait_ms
+from .wait_options import deadline_after
 
 T = TypeVar("T")
 
 _DEFAULT_PREFETCH = 64
-_MOST_ITEMS_OF_GET = 65_536
+_DEFAULT_BATCH = 1024
 
 
 class Queue(Generic[T]):
@@ -47,14 +43,16 @@ class Queue(Generic[T]):
         self._owned = owned
         self._bounds = FrameBounds(message.spec.max_items, message.spec.max_bytes)
         self._closing = Closing(f"The handle of the queue {message.name} is closed")
-        self._kept = KeptItems()
+        blocks = message.spec.full_policy != wire.FULL_POLICY_REJECT
+        self._putter = QueuePutter(connection, message.name, self._bounds, blocks, self._closing)
+        self._getter = QueueGetter(connection, message.name, codec, self._closing)
 
     def put(self, item: T, block: bool = True, timeout: float | None = None) -> None:
         """Puts one item.
 
         Waits for room; raises QueueFull when there is none in time, QueueShutDown when there never will be.
         """
-        self._put([self._codec.encode(item)], deadline_after(timeout, block))
+        self._putter.put(self._codec.encode(item), deadline_after(timeout, block))
 
     def put_nowait(self, item: T) -> None:
         """Raises QueueFull unless there is room now."""
@@ -68,21 +66,19 @@ class Queue(Generic[T]):
         *,
         on_put: Callable[[int], object] | None = None,
     ) -> None:
-        """Puts many items in order, in as few calls as they fit in; items of others may come between two calls.
+        """Puts many items in order; items of others may come between them.
 
-        The time is for all of them. When a call fails, the items of those before it are in the queue: `on_put` is told
-        how many, each time.
+        Items are read from `items` as they go, and a few megabytes of them are under way at a time. When this raises,
+        also at an interrupt, those that `on_put` was told of are in the queue, and no others ever will be: it is told
+        how many more are stored, each time. What the source gave before it raised is put.
+
+        The time is for all of them. Without one they go on one stream, and otherwise in as few calls as they fit in.
         """
-        deadline = deadline_after(timeout, block)
-        encoded = [self._codec.encode(item) for item in items]
-        for run in frames(encoded, self._bounds):
-            self._put(run, deadline)
-            if on_put is not None:
-                on_put(len(run))
+        self._putter.put_many(EncodedItems(items, self._codec), deadline_after(timeout, block), on_put)
 
     def get(self, block: bool = True, timeout: float | None = None) -> T:
         """Gets one item. Raises QueueEmpty when none comes in time, QueueShutDown when none ever will."""
-        for item in self._get(1, deadline_after(timeout, block)):
+        for item in self._getter.get(1, deadline_after(timeout, block)):
             return item
         raise QueueEmpty(self.name)
 
@@ -94,7 +90,7 @@ class Queue(Generic[T]):
         """Waits for the first item, and takes what else is there, at most `most`. Empty when none came in time."""
         if most < 1:
             raise ValueError(f"get_many takes at least 1 item, got {most}")
-        return self._get(min(most, _MOST_ITEMS_OF_GET), deadline_after(timeout, block))
+        return self._getter.get(most, deadline_after(timeout, block))
 
     def __iter__(self) -> Iterator[T]:
         return self.items()
@@ -109,14 +105,23 @@ class Queue(Generic[T]):
         Up to `prefetch` items wait here for their turn, where no other consumer can have them, and go back to the queue
         when the loop ends. 1 shares long work evenly.
         """
-        yield from self._hand_on()
-        options = ConsumerOptions(self.name, prefetch, self._closing, self._kept)
-        for _ in consume(self._connection, options):
-            yield from self._hand_on()
+        if prefetch < 1:
+            raise ValueError(f"At least 1 item is fetched, got {prefetch}")
+        return self._getter.items(prefetch)
+
+    def batches(self, max_items: int = _DEFAULT_BATCH) -> Iterator[list[T]]:
+        """Gets items as lists of at most so many, as many as there are, until the queue is shut down and drained.
+
+        The fastest way to get many. A batch is taken from the queue as a whole when the loop asks for it: when this
+        program dies, that batch is lost with it. Otherwise as `items`.
+        """
+        if max_items < 1:
+            raise ValueError(f"A batch has at least 1 item, got {max_items}")
+        return self._getter.batches(max_items)
 
     def qsize(self) -> int:
         """Items that a get could have at once. By the time that it is known it may be different."""
-        return self._status().ready + len(self._kept)
+        return self._status().ready + self._getter.kept
 
     def empty(self) -> bool:
         return self.qsize() == 0
@@ -157,60 +162,6 @@ class Queue(Generic[T]):
         self.close()
         if self._owned:
             self.delete()
-
-    def _put(self, items: Sequence[bytes], deadline: Deadline) -> None:
-        # One id for all attempts, so that they store once.
-        request_id = str(uuid4())
-        frame = Frame(items=items)
-
-        def put() -> None:
-            request = wire.PutRequest(
-                queue=self.name, request_id=request_id, frame=frame, wait_ms=wait_ms(deadline)
-            )
-            wait_in_band(self._connection, request_id, self._connection.queues.Put, request, self._closing)
-
-        try:
-            repeat_while_unavailable(self._connection.reconnect, self._closing.sleep, put)
-        except ForkbusError as error:
-            if error.reason == "WAIT_CANCELLED":
-                self._closing.check()
-            raise
-
-    def _get(self, most: int, deadline: Deadline) -> list[T]:
-        while True:
-            items = self._kept.hand_on(most, self._codec.decode)
-            # Between here and the caller nothing is called: that is where an interrupt would lose them.
-            if items:
-                return items
-            response = repeat_while_unavailable(
-                self._connection.reconnect,
-                self._closing.sleep,
-                lambda: self._get_once(most, deadline),
-                did_nothing,
-            )
-            if len(response.frame.items) == 0:
-                if response.end == wire.GET_END_CANCELLED:
-                    self._closing.check()
-                return []
-            # The items are kept now. Where another thread is quicker than this one, the wait goes on.
-
-    def _get_once(self, most: int, deadline: Deadline) -> wire.GetResponse:
-        request_id = str(uuid4())
-        request = wire.GetRequest(
-            queue=self.name, request_id=request_id, max_items=most, wait_ms=wait_ms(deadline)
-        )
-        return wait_in_band(
-            self._connection,
-            request_id,
-            self._connection.queues.Get,
-            request,
-            self._closing,
-            lambda response: self._kept.add(response.frame.items),
-        )
-
-    def _hand_on(self) -> Iterator[T]:
-        while len(self._kept) > 0:
-            yield from self._kept.hand_on(1, self._codec.decode)
 
     def _status(self) -> wire.QueueStatus:
         request = wire.GetQueueRequest(name=self.name)
