@@ -44,12 +44,17 @@ class QueueProducer:
         self._stream: ProduceStream | None = None
         self._pausing = Wakeup()
         self._parked_at: float | None = None
+        self._started = False
         self._closed = False
         self._ended = threading.Event()
         self._failure: ForkbusError | None = None
         self._refused = False
 
     def start(self) -> None:
+        """Once, however often it is called."""
+        if self._started:
+            return
+        self._started = True
         threading.Thread(target=self._run, name="forkbus-producer", daemon=True).start()
 
     @property
@@ -62,10 +67,12 @@ class QueueProducer:
         """Whether it is known what became of all items, and none was refused."""
         return self._items.settled and self._failure is None
 
+    @property
+    def full(self) -> bool:
+        """Whether so much is under way that it is better to wait."""
+        return self._items.full
+
     def add(self, item: bytes) -> None:
-        """Waits while too much is under way."""
-        while self._items.full:
-            self.wait()
         if self._failure is not None:
             self._raise()
         self._items.add(item)
@@ -74,11 +81,6 @@ class QueueProducer:
         """Until there may be progress. Raises when there will be none."""
         self._raise()
         self.changed.wait()
-
-    def flush(self) -> None:
-        """Waits until all items are in the queue."""
-        while not self.settled:
-            self.wait()
 
     def park(self) -> None:
         """Nobody uses it now; it ends soon, unless somebody does."""

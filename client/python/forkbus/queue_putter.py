@@ -121,23 +121,28 @@ class QueuePutter:
                 told += more
                 on_put(more)
 
+        def flush() -> None:
+            while not producer.settled:
+                producer.wait()
+                tell()
+
         try:
             with self._closing.calling(producer.changed.ring):
                 producer.start()
                 for item in items:
                     # What can never be held is refused alone: nothing after it may be stored.
                     if len(item) > largest:
-                        producer.flush()
-                        tell()
+                        flush()
                     producer.add(item)
                     if len(item) > largest:
-                        producer.flush()
+                        flush()
                     if on_put is not None and producer.stored > told:
                         tell()
+                    while producer.full:
+                        producer.wait()
+                        tell()
                 complete = True
-                while not producer.settled:
-                    producer.wait()
-                    tell()
+                flush()
         except BaseException as error:
             producer.give_up()
             tell()

@@ -22,7 +22,10 @@ def status(bus: Client, queue: Queue[str]) -> queue_pb2.QueueStatus:
 WAITS = {
     "get": "queue.get()",
     "put": "queue.put('more')",
+    "large put": "queue.put('x' * 2_000_000)",
+    "put_many": "queue.put_many(str(n) for n in range(100_000))",
     "loop": "list(queue)",
+    "batches": "list(queue.batches())",
     "join": "bus.attach(worker).join()",
     "output": "bus.attach(worker).stdout.text()",
     "stop": "bus.attach(worker).stop(grace=60)",
@@ -42,16 +45,16 @@ print("waits", flush=True)
     stubborn = ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done"]
     with bus.queue(codec="utf8", max_items=1) as queue, bus.process(argv=stubborn).start() as worker:
         assert next(worker.stdout.lines()) == "ready"
-        if wait == "put":
+        if "put" in wait and wait != "output":
             queue.put("first")
         child = start_child(program, queue.name, worker.name)
         assert child.read() == "waits"
-        if wait in ("get", "put", "loop"):
+        if wait not in ("join", "output", "stop"):
             eventually(lambda: is_waiting(status(bus, queue)), "the wait")
         child.process.send_signal(signal.SIGINT)
         assert child.end() == -signal.SIGINT
         eventually(lambda: not is_waiting(status(bus, queue)), "the wait to be given up")
-        if wait == "put":
+        if "put" in wait and wait != "output":
             assert queue.get_many(9) == ["first"]
         queue.put("still works")
         assert queue.get() == "still works"
@@ -111,6 +114,109 @@ def test_loses_no_item_when_ctrl_c_races_with_a_get(bus: Client, start_child: St
         assert child.read() == "got end"
         assert child.end() == 0
         assert interrupts > 0
+
+
+# Interrupted anywhere in put_many, it must know what is stored.
+PUTTING = """
+import os, sys
+from forkbus import connect
+queue = connect().open_queue(sys.argv[1], codec="utf8")
+stored, round = 0, 0
+def add(more):
+    global stored
+    stored += more
+os.write(1, b"ready\\n")
+while sys.stdin.readline():
+    round, stored = round + 1, 0
+    try:
+        os.write(1, b"puts\\n")
+        queue.put_many((f"{round} {n}" for n in range(1_000_000)), on_put=add)
+    except KeyboardInterrupt:
+        os.write(1, f"{stored}\\n".encode())
+"""
+
+
+def test_knows_what_is_stored_when_ctrl_c_ends_a_put_of_many(bus: Client, start_child: Start) -> None:
+    with bus.queue(codec="utf8") as queue:
+        child = start_child(PUTTING, queue.name)
+        assert child.read() == "ready"
+        for round, least in enumerate((0, 1, 20, 2000, 10_000, 50_000), start=1):
+            child.write("")
+            assert child.read() == "puts"
+            before = status(bus, queue).put
+            eventually(lambda: status(bus, queue).put - before >= least, "some to be stored")
+            child.process.send_signal(signal.SIGINT)
+            stored = int(child.read())
+            assert status(bus, queue).put - before == stored >= least
+            seen: list[str] = []
+            while len(seen) < stored:
+                seen += queue.get_many(65_536)
+            assert seen == [f"{round} {n}" for n in range(stored)]
+        # Nothing comes later.
+        assert (child.end(), queue.empty()) == (0, True)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_has_put_a_large_item_or_never_will_when_ctrl_c_races_with_it(
+    bus: Client, start_child: Start, when: str
+) -> None:
+    program = """
+import os, sys
+from forkbus import connect
+queue = connect().open_queue(sys.argv[1])
+item = bytes(4_000_000)
+while sys.stdin.readline():
+    try:
+        os.write(1, b"puts\\n")
+        queue.put(item)
+        # The interrupt may come a little later.
+        sys.stdin.readline()
+    except KeyboardInterrupt:
+        os.write(1, b"interrupt\\n")
+"""
+    with bus.queue(codec="utf8") as queue:
+        child = start_child(program, queue.name)
+        for _ in range(8):
+            before = status(bus, queue).put
+            child.write("")
+            assert child.read() == "puts"
+            if when == "after":
+                eventually(lambda: status(bus, queue).put + status(bus, queue).producers > before, "the put")
+            child.process.send_signal(signal.SIGINT)
+            assert child.read() == "interrupt"
+            stored = status(bus, queue).put
+            assert stored - before in (0, 1)
+            eventually(lambda: status(bus, queue).producers == 0, "the stream to end")
+            assert status(bus, queue).put == stored
+        assert child.end() == 0
+
+
+BATCHES = """
+import os, sys
+from forkbus import connect
+for batch in connect().open_queue(sys.argv[1], codec="utf8").batches(100):
+    os.write(1, (" ".join(batch) + "\\n").encode())
+    if batch[-1] == sys.argv[2]:
+        sys.stdin.readline()
+"""
+
+
+def test_loses_no_more_than_the_batch_in_which_it_is_killed(bus: Client, start_child: Start) -> None:
+    items = [str(n) for n in range(2000)]
+    with bus.queue(codec="utf8") as queue:
+        queue.put_many(items)
+        child = start_child(BATCHES, queue.name, "899")
+        seen: list[str] = []
+        while not seen or seen[-1] != "899":
+            batch = child.read().split(" ")
+            assert 0 < len(batch) <= 100
+            seen += batch
+        child.process.kill()
+        child.process.wait()
+        eventually(lambda: status(bus, queue).consumers == 0, "the daemon to notice")
+        queue.shutdown()
+        # It had seen the batch before it died, and had not asked for the next one.
+        assert seen + [item for batch in queue.batches() for item in batch] == items
 
 
 LOOP = """

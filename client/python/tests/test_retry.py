@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from background import Background
 from cutting_proxy import CuttingProxy
 from daemon_harness import Daemon
 from eventually import eventually
@@ -26,27 +26,6 @@ def status(bus: Client, queue: Queue[str]) -> queue_pb2.QueueStatus:
     return bus.call(bus.queues.GetQueue, queue_pb2.GetQueueRequest(name=queue.name)).queue.status
 
 
-class Background:
-    """A call in a thread, and how it ended."""
-
-    def __init__(self, call: Callable[[], object]) -> None:
-        self.result: object = None
-        self._call = call
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def join(self) -> object:
-        self._thread.join(30)
-        assert not self._thread.is_alive()
-        return self.result
-
-    def _run(self) -> None:
-        try:
-            self.result = self._call()
-        except Exception as error:
-            self.result = error
-
-
 def test_stores_an_item_once_when_the_answer_to_its_put_is_lost(bus: Client, proxy: CuttingProxy) -> None:
     with connect(proxy.address) as cut_off, bus.queue(codec="utf8") as queue:
         handle = cut_off.open_queue(queue.name, codec="utf8")
@@ -57,6 +36,71 @@ def test_stores_an_item_once_when_the_answer_to_its_put_is_lost(bus: Client, pro
         assert putting.join() is None
         assert status(bus, queue).put == 1
         assert queue.get_many(9) == ["once"]
+
+
+def test_stores_each_item_once_and_in_order_when_it_is_cut_off_in_the_middle(bus: Client, proxy: CuttingProxy) -> None:
+    items = [f"{n:0100}" for n in range(60_000)]
+    with connect(proxy.address) as cut_off, bus.queue(codec="utf8", max_items=40_000) as queue:
+        told: list[int] = []
+
+        def source() -> Iterator[str]:
+            for index, item in enumerate(items):
+                match index % 10_000:
+                    case 3_000:
+                        # With frames on their way.
+                        proxy.cut()
+                    case 6_000:
+                        eventually(lambda: status(bus, queue).put == index, "all to be stored")
+                        proxy.hold()
+                    case 8_000:
+                        # With frames whose answers never come.
+                        eventually(lambda: status(bus, queue).put == index, "all to be stored")
+                        proxy.cut()
+                yield item
+
+        def collect() -> list[str]:
+            return [item for batch in queue.batches(500) for item in batch]
+
+        handle = cut_off.open_queue(queue.name, codec="utf8")
+        putting = Background(lambda: handle.put_many(source(), on_put=told.append))
+        collecting = Background(collect)
+        assert putting.join() is None
+        assert sum(told) == status(bus, queue).put == len(items)
+        queue.shutdown()
+        assert collecting.join() == items
+
+
+def test_stores_a_large_item_once_when_it_is_cut_off(bus: Client, proxy: CuttingProxy) -> None:
+    item = "x" * 20_000_000
+    with connect(proxy.address) as cut_off, bus.queue(codec="utf8") as queue:
+        handle = cut_off.open_queue(queue.name, codec="utf8")
+        proxy.hold()
+        putting = Background(lambda: handle.put(item))
+        eventually(lambda: status(bus, queue).producers == 1, "the stream")
+        proxy.cut()
+        eventually(lambda: status(bus, queue).put == 1, "the item to be stored")
+        proxy.cut()
+        assert putting.join() is None
+        assert queue.get() == item
+        assert status(bus, queue).put == 1
+
+
+def test_gets_a_large_item_that_was_cut_off_before_it_was_taken(bus: Client, proxy: CuttingProxy) -> None:
+    item = "x" * 20_000_000
+    with connect(proxy.address) as cut_off, bus.queue(codec="utf8") as queue:
+        handle = cut_off.open_queue(queue.name, codec="utf8")
+        getting = Background(handle.get)
+        eventually(lambda: status(bus, queue).waiting_gets == 1, "the wait")
+        queue.put("small")
+        assert getting.join() == "small"
+        queue.put(item)
+        getting = Background(handle.get)
+        for _ in range(3):
+            eventually(lambda: status(bus, queue).untaken == 1 or status(bus, queue).acked == 2, "it to be sent")
+            proxy.cut()
+        result = getting.join()
+        # Lost only if it had been reported as taken, and then that is said.
+        assert result == item or (isinstance(result, UnavailableError) and status(bus, queue).acked == 2)
 
 
 def test_makes_one_worker_when_the_answer_to_its_start_is_lost(
@@ -101,12 +145,26 @@ def test_goes_on_in_its_old_place_when_a_loop_is_cut_off(bus: Client, proxy: Cut
         assert seen == items
 
 
+def test_ends_a_put_of_many_when_its_queue_is_gone_with_the_daemon(daemon: Daemon) -> None:
+    with connect(daemon.address) as bus:
+        queue = bus.queue(codec="utf8", max_items=10)
+        putting = Background(lambda: queue.put_many(str(n) for n in range(1000)))
+        eventually(lambda: status(bus, queue).waiting_puts > 0, "the wait")
+        daemon.crash()
+        gone = putting.join()
+        assert isinstance(gone, NotFoundError) and gone.reason == "QUEUE_NOT_FOUND"
+
+
 def test_gives_up_when_the_daemon_stays_away(daemon: Daemon) -> None:
     with connect(daemon.address, reconnect=0.3) as bus:
         queue = bus.queue(codec="utf8")
         daemon.kill()
         with pytest.raises(UnavailableError):
             queue.put("item")
+        with pytest.raises(UnavailableError):
+            queue.put_many(["item"])
+        with pytest.raises(UnavailableError):
+            next(queue.batches())
         with pytest.raises(UnavailableError):
             list(bus.list())
 
