@@ -34,7 +34,7 @@ export interface ExitFacts {
 }
 
 export type Cause = "unknown" | "self" | "signal-requested" | "stop-requested";
-export type LostCause = "unknown" | "reboot" | "keeper-died" | "namespace-gone";
+export type LostCause = "unknown" | "reboot" | "keeper-died" | "namespace-gone" | "record-damaged";
 
 /** What the worker and its waited-for children used. */
 export interface ResourceUsage {
@@ -53,6 +53,7 @@ const lostCauses: Readonly<Record<number, LostCause>> = {
   [LostReason.REBOOT]: "reboot",
   [LostReason.KEEPER_DIED]: "keeper-died",
   [LostReason.NAMESPACE_GONE]: "namespace-gone",
+  [LostReason.RECORD_DAMAGED]: "record-damaged",
 };
 
 /** Reads an exit record. An outcome that this client does not know counts as lost, with a message that says so. */

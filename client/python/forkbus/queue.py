@@ -70,7 +70,8 @@ class Queue(Generic[T]):
 
         Items are read from `items` as they go, and a few megabytes of them are under way at a time. When this raises,
         also at an interrupt, those that `on_put` was told of are in the queue, and no others ever will be: it is told
-        how many more are stored, each time. What the source gave before it raised is put.
+        how many more are stored, each time. An interrupt inside `on_put` itself is its own to handle. What the source
+        gave before it raised is put.
 
         The time is for all of them. Without one they go on one stream, and otherwise in as few calls as they fit in.
         """

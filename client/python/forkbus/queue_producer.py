@@ -103,8 +103,10 @@ class QueueProducer:
             self._closed = True
             stream = self._stream
         self._pausing.ring()
-        if stream is not None:
-            stream.cancel()
+        if stream is None:
+            # Nothing has been sent, and nothing will be.
+            return
+        stream.cancel()
         if self._failure is None or self._refused:
             self._ended.wait(_PATIENCE)
             self._ask()

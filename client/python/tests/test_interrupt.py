@@ -116,10 +116,19 @@ def test_loses_no_item_when_ctrl_c_races_with_a_get(bus: Client, start_child: St
         assert interrupts > 0
 
 
-# Interrupted anywhere in put_many, it must know what is stored.
+# Interrupted anywhere in put_many, it must know what is stored. Only while it counts an interrupt has to wait.
 PUTTING = """
-import os, sys
+import os, signal, sys
 from forkbus import connect
+
+def interrupt(number, frame):
+    if frame.f_code.co_name == "add":
+        signal.setitimer(signal.ITIMER_REAL, 0.001)
+    else:
+        raise KeyboardInterrupt
+
+signal.signal(signal.SIGINT, interrupt)
+signal.signal(signal.SIGALRM, interrupt)
 queue = connect().open_queue(sys.argv[1], codec="utf8")
 stored, round = 0, 0
 def add(more):

@@ -9,11 +9,13 @@ import pytest
 
 from forkbus import AlreadyExistsError, Exited, ForkbusError, Lost, QueueFull, Signaled, UnavailableError
 from forkbus.error_details import ErrorDetails, decode_error_details
-from forkbus.errors import error_of_status
+from forkbus.errors import error_of_failure, error_of_status
 from forkbus.exit import exit_code_of, parse_exit
-from forkbus.queue_frames import FrameBounds, frames
-from forkbus.v1 import process_pb2
+from forkbus.queue_frames import FrameBounds, frames, parts
+from forkbus.unaccepted_items import UnacceptedItems
+from forkbus.v1 import error_pb2, process_pb2
 from forkbus.v1.frame_pb2 import Frame
+from forkbus.v1.types_pb2 import Failure
 
 
 def field(number: int, value: bytes | int) -> bytes:
@@ -97,3 +99,60 @@ def test_cuts_items_into_frames_that_fit_in_order() -> None:
         if bounds == FrameBounds(0, 0):
             for run, following in zip(runs, runs[1:]):
                 assert len(run) == 1024 or Frame(items=[*run, following[0]]).ByteSize() > (1 << 20) - 64
+
+
+def test_raises_the_class_of_a_failure_in_a_stream() -> None:
+    full = Failure(code=8, reason=error_pb2.ERROR_REASON_QUEUE_FULL, message="full", metadata={"max_items": "7"})
+    error = error_of_failure(full)
+    assert (type(error), error.code, error.reason, str(error)) == (QueueFull, "RESOURCE_EXHAUSTED", "QUEUE_FULL", "full")
+    assert error.metadata == {"max_items": "7"}
+    newer = error_of_failure(Failure(code=14))
+    assert (type(newer), newer.code, newer.reason, str(newer)) == (UnavailableError, "UNAVAILABLE", "", "UNAVAILABLE")
+    unknown = Failure(code=99)
+    # As a daemon that has more reasons would send it.
+    unknown.MergeFromString(b"\x10\xff\x7f")
+    assert (error_of_failure(unknown).code, error_of_failure(unknown).reason) == ("UNKNOWN", "")
+
+
+def test_keeps_what_is_not_accepted_and_sends_it_from_any_place_again() -> None:
+    chance = random.Random(7)
+    for _ in range(200):
+        items, given = UnacceptedItems(), 0
+        accepted = sent = 0
+        for _ in range(60):
+            match chance.randrange(4):
+                case 0:
+                    for _ in range(chance.choice([1, 3, 1500])):
+                        given += 1
+                        items.add(str(given).encode())
+                case 1:
+                    last = sent + chance.randrange(2000)
+                    run = items.run_from(sent + 1, last)
+                    assert (run is None) == (sent == min(given, last))
+                    if run is not None:
+                        end = sent + len(run.items)
+                        assert run.first == sent + 1 and end <= last and len(run.items) <= 1024
+                        assert run.items == [str(n).encode() for n in range(sent + 1, end + 1)]
+                        sent = end
+                case 2:
+                    accepted = chance.randint(accepted, sent)
+                    items.accept(accepted, 0)
+                    items.accept(chance.randint(0, accepted), 0)
+                case 3:
+                    # A break: the next stream begins anywhere after what is known.
+                    sent = chance.randint(accepted, sent)
+            assert items.stored == items.accepted_seq == accepted
+            assert items.settled == (accepted == given)
+        while (run := items.run_from(sent + 1, given)) is not None:
+            sent += len(run.items)
+        items.accept(sent, 0)
+        assert items.settled and sent == given and items.bytes == 0
+
+
+def test_cuts_a_large_item_into_parts_that_make_it_up() -> None:
+    for size in (1_048_513, 1_048_480 * 3, 1_048_480 * 3 + 1):
+        item = random.Random(size).randbytes(size)
+        cut = list(parts(1 << 50, item))
+        assert b"".join(frame.items[0] for frame in cut) == item
+        assert all(frame.ByteSize() <= 1 << 20 and len(frame.items) == 1 for frame in cut)
+        assert [frame.part.offset for frame in cut] == [n * 1_048_480 for n in range(len(cut))]
