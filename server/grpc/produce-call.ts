@@ -55,9 +55,10 @@ export async function* produce(
       return;
     }
     const ended = loop.check();
-    const idle = producer.idle;
-    yield fromProgress(producer.progress());
-    if (ended && idle) return;
+    const progress = producer.progress();
+    const done = ended && producer.idle;
+    yield fromProgress(progress);
+    if (done) return;
   }
 }
 

@@ -5,8 +5,11 @@ import { resumeExpired } from "./queue-errors.js";
 export interface RejectedItems {
   readonly first: number;
   readonly last: number;
-  readonly error: DomainError;
+  readonly error: RejectReason;
 }
+
+/** What of an error is told. The error itself, with its stack, would be kept for long and by the thousand. */
+export type RejectReason = Pick<DomainError, "code" | "message" | "facts">;
 
 /** How far a producer has come. It outlives its stream, so that the next one goes on from here. */
 export class ProducerPlace {
@@ -18,6 +21,11 @@ export class ProducerPlace {
   #rejects: RejectedItems[] = [];
   /** Rejects of sequences up to here may have been forgotten. */
   #forgottenSeq = 0;
+
+  /** How many runs of rejects it keeps. */
+  get rejects(): number {
+    return this.#rejects.length;
+  }
 
   reject(items: RejectedItems): void {
     appendReject(this.#rejects, items);

@@ -16,11 +16,14 @@ interface Known {
 export class ProducerTable {
   static readonly rememberMs = 60_000;
   static readonly rememberAtMost = 10_000;
+  /** Runs of rejects that all places of ended streams keep together. */
+  static readonly rememberRejectsAtMost = 50_000;
 
   readonly #clock: Clock;
   readonly #open = new Map<string, Known>();
   /** In the order in which their streams ended, which is the order of `forgetAt`. */
   readonly #ended = new Map<string, Known>();
+  #endedRejects = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -42,7 +45,7 @@ export class ProducerTable {
     known?.producer?.finish("fenced");
     const place = known?.place ?? new ProducerPlace();
     const producer = make(place);
-    this.#ended.delete(key);
+    this.#forget(key);
     this.#open.set(key, { place, producer, forgetAt: 0 });
     return producer;
   }
@@ -58,10 +61,22 @@ export class ProducerTable {
       producer: undefined,
       forgetAt: now + ProducerTable.rememberMs,
     });
+    this.#endedRejects += known.place.rejects;
     for (const [oldest, { forgetAt }] of this.#ended) {
-      if (this.#ended.size <= ProducerTable.rememberAtMost && now < forgetAt) return;
-      this.#ended.delete(oldest);
+      if (!this.#hasTooMany && now < forgetAt) return;
+      this.#forget(oldest);
     }
+  }
+
+  get #hasTooMany(): boolean {
+    const { rememberAtMost, rememberRejectsAtMost } = ProducerTable;
+    return this.#ended.size > rememberAtMost || this.#endedRejects > rememberRejectsAtMost;
+  }
+
+  /** Of one whose stream has ended: its place does not change. */
+  #forget(key: string): void {
+    this.#endedRejects -= this.#ended.get(key)?.place.rejects ?? 0;
+    this.#ended.delete(key);
   }
 
   #remembered(key: string): Known | undefined {

@@ -10,7 +10,7 @@ export interface ProducerProgress {
   readonly acceptedSeq: number;
   readonly windowSeq: number;
   readonly windowBytes: number;
-  /** Those since the last time. */
+  /** Those since the last time; when they are too many to tell at once, the rest comes next. */
   readonly rejects: readonly RejectedItems[];
 }
 
@@ -68,6 +68,8 @@ export type ProducerEnd = "fenced" | "deleted" | "stopping";
 export class Producer implements Disposable {
   static readonly windowItems = 65_536;
   static readonly windowBytes = 4 * 1024 * 1024;
+  /** Runs of rejects in one progress: what is told at once has to fit in a message. */
+  static readonly rejectsAtOnce = 1024;
 
   readonly #queue: ProducerQueue;
   readonly #place: ProducerPlace;
@@ -104,9 +106,9 @@ export class Producer implements Disposable {
     return this.#lastSeq + 1;
   }
 
-  /** Whether all that arrived is stored or rejected. */
+  /** Whether all that arrived is stored or rejected, and was told. */
   get idle(): boolean {
-    return this.#sent.length === 0;
+    return this.#sent.length === 0 && this.#rejects.length === 0;
   }
 
   /** Why the stream has to end; undefined while it goes on. */
@@ -148,11 +150,13 @@ export class Producer implements Disposable {
 
   /** What has happened since the last time, and how far the client may go now. */
   progress(): ProducerProgress {
-    const rejects = this.#rejects;
-    this.#rejects = [];
-    const { acceptedSeq } = this.#place;
+    const rejects = this.#rejects.splice(0, Producer.rejectsAtOnce);
+    const [untold] = this.#rejects;
+    if (untold !== undefined) this.#bell.ring();
+    const settledSeq = this.#place.acceptedSeq;
+    const acceptedSeq = untold === undefined ? settledSeq : untold.first - 1;
     const settledBytes = this.#receivedBytes - this.#waitingBytes;
-    const windowSeq = acceptedSeq + Producer.windowItems;
+    const windowSeq = Math.max(this.#windowSeq, acceptedSeq + Producer.windowItems);
     // An item that arrived in parts waits from its last part on only: the total must not shrink.
     const windowBytes = Math.max(this.#windowBytes, settledBytes + Producer.windowBytes);
     this.#windowSeq = windowSeq;
@@ -243,9 +247,9 @@ export class Producer implements Disposable {
     return sent;
   }
 
-  #reject(sent: Sent, error: DomainError): void {
+  #reject(sent: Sent, { code, message, facts }: DomainError): void {
     const { first, last } = sent;
-    sent.rejected = { first, last, error };
+    sent.rejected = { first, last, error: { code, message, facts } };
     sent.first = last + 1;
     this.#settle();
   }

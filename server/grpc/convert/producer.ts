@@ -1,9 +1,8 @@
 import { type Failure } from "../../../proto/gen/forkbus/v1/types.js";
 import { ErrorReason } from "../../../proto/gen/forkbus/v1/error.js";
 import { type ProduceResponse, type Reject } from "../../../proto/gen/forkbus/v1/queue.js";
-import { type DomainError } from "../../core/errors.js";
 import { type ProducerProgress } from "../../queues/producer.js";
-import { type RejectedItems } from "../../queues/producer-place.js";
+import { type RejectReason, type RejectedItems } from "../../queues/producer-place.js";
 import { reasonOfCode, statusOfCode } from "../status-of-error.js";
 
 export function fromProgress(progress: ProducerProgress): ProduceResponse {
@@ -21,7 +20,7 @@ function fromRejected({ first, last, error }: RejectedItems): Reject {
   return { seqs: { first: BigInt(first), last: BigInt(last) }, failure: fromError(error) };
 }
 
-function fromError(error: DomainError): Failure {
+function fromError(error: RejectReason): Failure {
   return {
     code: statusOfCode[error.code],
     reason: reasonNumber(reasonOfCode(error.code)),

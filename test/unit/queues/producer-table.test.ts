@@ -83,6 +83,19 @@ describe("a producer with an id", () => {
     assert.equal(open("p-0").producer.nextSeq, 1, "the first is not");
   });
 
+  it("is forgotten after others with many rejects, which cost more than a place", () => {
+    const { create, open } = aProducerTable();
+    create("q", { maxBytes: 1 });
+    const runs = Array.from({ length: 512 }, () => ["xx", ""]).flat();
+    const most = ProducerTable.rememberRejectsAtMost / 512;
+    for (let index = 0; index <= most; index++) {
+      using one = open(`p-${index}`);
+      one.producer.put({ firstSeq: 1, items: items(...runs) });
+    }
+    assert.equal(open("p-0").producer.nextSeq, 1, "the first is forgotten");
+    assert.equal(open("p-9").producer.nextSeq, 1025, "others are not");
+  });
+
   it("ends with its queue, and with the daemon", async () => {
     for (const reason of ["deleted", "stopping"] as const) {
       const { table, create, open } = aProducerTable();

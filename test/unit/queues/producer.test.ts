@@ -112,6 +112,25 @@ describe("a producer", () => {
     assert.deepEqual([progress.acceptedSeq, rejectsOf(progress)], [3, ["3-3 item-too-large"]]);
   });
 
+  it("tells of many rejects in several answers, each before it is covered by what is accepted", async () => {
+    const { producer, put } = aProducer({ maxBytes: 3 });
+    const rounds = 4;
+    const mixed = Array.from({ length: 1024 }, (_, index) => "x".repeat(index % 2 === 0 ? 4 : 0));
+    for (let round = 0; round < rounds; round++) put(items(...mixed));
+    let told = 0;
+    for (let answer = 0; answer < (rounds * 512) / Producer.rejectsAtOnce; answer++) {
+      await producer.changed();
+      assert.ok(!producer.idle);
+      const { acceptedSeq, rejects } = producer.progress();
+      told += rejects.length;
+      assert.ok(rejects.length <= Producer.rejectsAtOnce);
+      assert.equal(Math.ceil(acceptedSeq / 2), told, "no reject is covered before it is told");
+    }
+    assert.equal(told, rounds * 512);
+    assert.ok(producer.idle);
+    assert.equal(producer.progress().acceptedSeq, rounds * 1024);
+  });
+
   it("rejects what there is no memory for, and stores what comes when there is again", async () => {
     const { producer, put, queue, budget } = aProducer();
     put(zeros(600_000));
