@@ -16,6 +16,9 @@ export interface Window {
   readonly bytes: number;
 }
 
+/** The daemon's bound for one response. */
+const mostFrameItems = 65_536;
+
 /** How a stream of items ended. */
 export type StreamEnd =
   | { readonly kind: "end"; readonly end: GetEnd }
@@ -58,7 +61,7 @@ export class ConsumeStream implements Disposable {
       },
     });
     this.#call.write({
-      open: { queue, maxFrameItems: window.items, maxFrameBytes: 0 },
+      open: { queue, maxFrameItems: Math.min(window.items, mostFrameItems), maxFrameBytes: 0 },
       ...this.#position(),
     });
   }

@@ -17,6 +17,7 @@ export interface ItemsOptions extends SignalOption {
   /**
    * Most items that wait here for their turn, where no other consumer can have them. They go back to the queue when the
    * iteration ends. Default: from 64 to 1 024, as many as this consumer works off in 32 ms; 1 shares long work evenly.
+   * At least 1.
    */
   readonly prefetch?: number;
 }
@@ -137,7 +138,11 @@ export class Queue<T> implements AsyncIterable<T>, AsyncDisposable {
    * back what was not taken; what was taken and not seen stays here for the next get or loop.
    */
   async *items(options: ItemsOptions = {}): AsyncGenerator<T, void, undefined> {
-    for await (const item of this.#getter.items(options.prefetch, options.signal)) {
+    const { prefetch, signal } = options;
+    if (prefetch !== undefined && !(Number.isSafeInteger(prefetch) && prefetch >= 1)) {
+      throw new RangeError(`A prefetch is at least 1 item, got ${prefetch}`);
+    }
+    for await (const item of this.#getter.items(prefetch, signal)) {
       yield this.#codec.decode(item);
     }
   }

@@ -84,6 +84,32 @@ describe("the client's queue streams against a daemon", function () {
     assert.equal(await queue.empty(), true);
   });
 
+  it("prefetch and batch as many as is said, and nothing that is no number of items", async () => {
+    await using queue = await bus.queue({ codec: "utf8" });
+    const items = numbers(70_000);
+    for (const maxItems of [1, 20_000, 65_536]) {
+      await using batched = await bus.queue({ codec: "utf8" });
+      await batched.putMany(items);
+      for await (const batch of batched.batches({ maxItems })) {
+        assert.deepEqual(batch, items.slice(0, batch.length));
+        assert.ok(batch.length > 0 && batch.length <= maxItems);
+        break;
+      }
+    }
+    for (const prefetch of [1, 70_000]) {
+      await queue.put("one");
+      for await (const item of queue.items({ prefetch })) {
+        assert.equal(item, "one");
+        break;
+      }
+    }
+    for (const wrong of [0, -1, 2.5, NaN, Infinity]) {
+      await assert.rejects(queue.items({ prefetch: wrong }).next(), RangeError);
+      await assert.rejects(queue.batches({ maxItems: wrong }).next(), RangeError);
+      await assert.rejects(queue.getMany(wrong), RangeError);
+    }
+  });
+
   it("give up a large put exactly, and lose no large item to a get that is aborted", async () => {
     await using queue = await bus.queue({ maxBytes: 4_000_000 });
     const item = randomBytes(3_000_000);
