@@ -24,10 +24,6 @@ import {
   type QueueServiceImplementation,
   type ShutdownQueueRequest,
   type ShutdownQueueResponse,
-  type SubscribeRequest,
-  type SubscribeResponse,
-  type TakeRequest,
-  type TakeResponse,
 } from "../../proto/gen/forkbus/v1/queue.js";
 import { FakeFailure } from "./fake-daemon-failure.js";
 import { fakeConsume } from "./fake-daemon-consume.js";
@@ -35,16 +31,9 @@ import { type FakeProducer, fakeProduce, type FakeWindow } from "./fake-daemon-p
 import { FakeQueue } from "./fake-queue.js";
 import { until } from "./fake-daemon-until.js";
 
-interface Subscription {
-  readonly queue: FakeQueue;
-  untaken: Uint8Array[];
-  takenTotal: bigint;
-}
-
 /** The queue service over arrays. Waiters look again and again instead of standing in line. */
 export class FakeQueues implements QueueServiceImplementation {
   readonly queues = new Map<string, FakeQueue>();
-  readonly subscriptions = new Map<string, Subscription>();
   /** By producer id; those without one are not remembered. */
   readonly producers = new Map<string, FakeProducer>();
   /** What producers may have under way. */
@@ -131,37 +120,6 @@ export class FakeQueues implements QueueServiceImplementation {
     return { frame: { items } };
   }
 
-  async *subscribe(
-    request: SubscribeRequest,
-    { signal }: CallContext,
-  ): AsyncGenerator<DeepPartial<SubscribeResponse>> {
-    const queue = this.queue(request.queue);
-    const subscriptionId = randomUUID();
-    const subscription: Subscription = { queue, untaken: [], takenTotal: 0n };
-    this.subscriptions.set(subscriptionId, subscription);
-    try {
-      yield { subscriptionId };
-      for (;;) {
-        const room = (): number => request.maxUntakenItems - subscription.untaken.length;
-        await until(
-          () => (queue.items.length > 0 ? room() > 0 : queue.shutDown || queue.deleted),
-          undefined,
-          signal,
-        );
-        if (queue.deleted) yield { end: GetEnd.DELETED };
-        const items = queue.items.splice(0, Math.min(room(), request.maxFrameItems));
-        if (items.length === 0) break;
-        subscription.untaken.push(...items);
-        yield { frame: { items } };
-      }
-      await until(() => subscription.untaken.length === 0, undefined, signal);
-      yield { end: GetEnd.SHUT_DOWN };
-    } finally {
-      this.subscriptions.delete(subscriptionId);
-      queue.items.unshift(...subscription.untaken);
-    }
-  }
-
   async *produce(
     requests: AsyncIterable<ProduceRequest>,
     { signal }: CallContext,
@@ -176,17 +134,13 @@ export class FakeQueues implements QueueServiceImplementation {
     yield* fakeConsume(this, requests, signal);
   }
 
-  take({ subscriptionId, takenTotal }: TakeRequest): Promise<DeepPartial<TakeResponse>> {
-    const subscription = this.subscriptions.get(subscriptionId);
-    if (subscription === undefined) {
-      throw new FakeFailure(Status.NOT_FOUND, "SUBSCRIPTION_NOT_FOUND", "No such subscription");
-    }
-    const more = takenTotal - subscription.takenTotal;
-    if (more > 0n) {
-      subscription.untaken.splice(0, Number(more));
-      subscription.takenTotal = takenTotal;
-    }
-    return Promise.resolve({ takenTotal: subscription.takenTotal });
+  /** Is for simple clients: those here use Consume. */
+  subscribe(): never {
+    throw notServed("Subscribe");
+  }
+
+  take(): never {
+    throw notServed("Take");
   }
 
   cancelWait({ requestId }: CancelWaitRequest): Promise<DeepPartial<CancelWaitResponse>> {
@@ -230,4 +184,8 @@ export class FakeQueues implements QueueServiceImplementation {
 
 function shutDown(): FakeFailure {
   return new FakeFailure(Status.FAILED_PRECONDITION, "QUEUE_SHUT_DOWN", "The queue is shut down");
+}
+
+function notServed(method: string): FakeFailure {
+  return new FakeFailure(Status.UNIMPLEMENTED, "", `A fake daemon has no ${method}`);
 }
