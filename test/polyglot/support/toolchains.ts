@@ -68,7 +68,11 @@ export const LANGUAGES: readonly Language[] = [
 /** The first thing that this machine lacks, as `cargo is not installed`; undefined when all is there. */
 export function whatIsMissing(needs: readonly Need[]): string | undefined {
   for (const { name, probe, atLeast } of needs) {
-    const { status, stdout } = spawnSync("bash", ["-c", probe], { encoding: "utf8" });
+    const { status, stdout } = spawnSync("bash", ["-c", probe], {
+      encoding: "utf8",
+      // With a socket as its stdin, bash may take itself for a login from afar, and read ~/.bashrc.
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     if (status !== 0) return `${name} is not installed`;
     if (atLeast === undefined) continue;
     const version = /\d+(\.\d+)*/.exec(stdout.replaceAll(/\x1b\[[\d;]*m/g, ""))?.[0] ?? "0";
