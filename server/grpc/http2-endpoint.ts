@@ -1,7 +1,8 @@
 import { type ConnectionInjector, Server, ServerCredentials } from "@grpc/grpc-js";
-import type { Http2Server, Settings } from "node:http2";
+import type { Http2Server, ServerHttp2Session, Settings } from "node:http2";
 import type { Socket } from "node:net";
 import type { EndedCalls } from "./ended-calls.js";
+import { EndedSessions } from "./ended-sessions.js";
 import type { ForeignServices } from "./foreign-services.js";
 import type { TransportLimits } from "./transport-limits.js";
 
@@ -9,6 +10,9 @@ import type { TransportLimits } from "./transport-limits.js";
 export class Http2Endpoint {
   readonly server: Server;
   readonly #injector: ConnectionInjector;
+  readonly #endedSessions = new EndedSessions();
+  /** The connection whose session begins now. */
+  #injected: Socket | undefined;
 
   constructor(
     limits: TransportLimits,
@@ -34,12 +38,18 @@ export class Http2Endpoint {
     });
     // TLS ends at our listener; from here on it is HTTP/2 in any case.
     this.#injector = this.server.createConnectionInjector(ServerCredentials.createInsecure());
-    widenConnections(this.server, limits.connectionWindowBytes);
+    onSession(this.server, (session) => {
+      // The window of a whole connection is no setting of HTTP/2.
+      session.setLocalWindowSize(limits.connectionWindowBytes);
+      if (this.#injected !== undefined) this.#endedSessions.watch(session, this.#injected);
+    });
   }
 
   /** Serves a connection that has begun with the HTTP/2 preface. */
   inject(socket: Socket): void {
+    this.#injected = socket;
     this.#injector.injectConnection(socket);
+    this.#injected = undefined;
   }
 
   /** Sends GOAWAY on each connection; it closes when its calls have ended. */
@@ -70,15 +80,13 @@ function changeSettings(server: Server, changes: Settings): void {
   Object.assign(settings, changes);
 }
 
-/** The window of a whole connection is no setting of HTTP/2: each session asks for it itself. */
-function widenConnections(server: Server, bytes: number): void {
+/** grpc-js shows neither its HTTP/2 servers nor their sessions. */
+function onSession(server: Server, opened: (session: ServerHttp2Session) => void): void {
   const servers: unknown = Reflect.get(server, "http2Servers");
   if (!(servers instanceof Map) || servers.size === 0) {
     throw new Error("This version of grpc-js keeps its HTTP/2 servers elsewhere");
   }
   for (const http2Server of servers.keys() as Iterable<Http2Server>) {
-    http2Server.on("session", (session) => {
-      session.setLocalWindowSize(bytes);
-    });
+    http2Server.on("session", opened);
   }
 }

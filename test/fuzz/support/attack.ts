@@ -3,25 +3,16 @@ import { FrameType } from "./http2-frames.js";
 
 /** Longer than the daemon waits for a connection that says nothing. */
 const END_MS = 30_000;
-/** How long a connection is watched on which the daemon has said that it is over. */
-const GIVEN_UP_MS = 300;
 const FRAME_HEADER_BYTES = 9;
 
 /**
- * Sends everything, reads whatever comes, hangs up, and waits for the daemon to do so too. Resolves
- * to "given up" when the daemon has ended the session by a GOAWAY with an error and does not hang
- * up. Rejects when it does neither.
+ * Sends everything, reads whatever comes, hangs up, and waits for the daemon to do so too; at a
+ * GOAWAY with an error it does not wait. Rejects when the daemon neither says so nor hangs up.
  */
-export function attack(
-  socket: Socket,
-  bytes: Buffer,
-  ending: "end" | "break",
-): Promise<"closed" | "given up"> {
+export function attack(socket: Socket, bytes: Buffer, ending: "end" | "break"): Promise<void> {
   return new Promise((resolve, reject) => {
     const received: Buffer[] = [];
-    let isGivenUp = false;
-    let isWatched = false;
-    let timer = setTimeout(() => {
+    const timer = setTimeout(() => {
       reject(new Error("the daemon kept the connection"));
       socket.destroy();
     }, END_MS);
@@ -29,17 +20,11 @@ export function attack(
     socket.on("error", () => undefined);
     socket.once("close", () => {
       clearTimeout(timer);
-      resolve(isGivenUp ? "given up" : "closed");
+      resolve();
     });
     socket.on("data", (chunk: Buffer) => {
       received.push(chunk);
-      if (isWatched || !hasFatalGoaway(Buffer.concat(received))) return;
-      isWatched = true;
-      clearTimeout(timer);
-      timer = setTimeout(() => {
-        isGivenUp = true;
-        socket.destroy();
-      }, GIVEN_UP_MS);
+      if (hasFatalGoaway(Buffer.concat(received))) socket.destroy();
     });
     if (ending === "end") socket.end(bytes);
     else socket.write(bytes, () => socket.destroy());
