@@ -2,6 +2,7 @@ import { setMaxListeners } from "node:events";
 import { ChannelCredentials, type ChannelOptions, Client } from "@grpc/grpc-js";
 import {
   type CallOptions,
+  type Channel,
   type ClientMiddlewareCall,
   createChannel,
   createClientFactory,
@@ -37,7 +38,12 @@ export type TlsOptions =
     }
   | { readonly insecure: true };
 
-/** One channel and the raw services on it. Every call throws the errors of errors.ts, or its signal's reason. */
+/**
+ * The raw services of a daemon, on one channel, and streams that carry much to the daemon on another: Node's HTTP/2 does
+ * not read a connection while it cannot write to it, so two ends that both have much to send on one would wait for each
+ * other for ever. Every call throws the errors of errors.ts, or its
+ * signal's reason.
+ */
 export interface Connection extends RetryPolicy {
   readonly address: string;
   readonly processes: ProcessServiceClient;
@@ -56,16 +62,17 @@ const keepaliveMs = 20_000;
 const slowestConnectMs = 5_000;
 const windowBytes = 1024 * 1024;
 
-/** Makes the channel, which connects when it is first used. */
+/** Makes the channels, which connect when they are first used. */
 export function openConnection(address: Address, tls: TlsOptions, policy: RetryPolicy): Connection {
-  const channel = createChannel(target(address), credentials(address, tls), channelOptions(policy));
+  const open = (): Channel =>
+    createChannel(target(address), credentials(address, tls), channelOptions(policy));
+  const channel = open();
+  const upChannel = open();
   const closing = new AbortController();
   const closed = new ForkbusError("The client is closed", { code: "CANCELLED" });
   // One listener for each call under way, and there is no bound on those.
   setMaxListeners(0, closing.signal);
-  const streams = new Client(target(address), ChannelCredentials.createInsecure(), {
-    channelOverride: channel,
-  });
+  const streams = { up: streamsOn(upChannel), down: streamsOn(channel) };
   const factory = createClientFactory().use(typedErrors(closing.signal));
   return {
     address: formatAddress(address),
@@ -78,7 +85,7 @@ export function openConnection(address: Address, tls: TlsOptions, policy: RetryP
       const onClosing = (): void => {
         call.fail(closed);
       };
-      const call = DuplexCall.open(streams, method, listener, () => {
+      const call = DuplexCall.open(streams[method.bulk], method, listener, () => {
         closing.signal.removeEventListener("abort", onClosing);
       });
       closing.signal.addEventListener("abort", onClosing, { once: true });
@@ -88,8 +95,14 @@ export function openConnection(address: Address, tls: TlsOptions, policy: RetryP
       // A channel that closes lets its calls go on; a stream that nobody reads would never end.
       closing.abort(closed);
       channel.close();
+      upChannel.close();
     },
   };
+}
+
+/** A client for streams that nice-grpc does not open; the channel knows where to and how. */
+function streamsOn(channel: Channel): Client {
+  return new Client("", ChannelCredentials.createInsecure(), { channelOverride: channel });
 }
 
 /** grpc-js takes the two slashes for an absolute path; without them nice-grpc would add a port. */

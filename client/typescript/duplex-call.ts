@@ -6,6 +6,8 @@ import { fromServiceError } from "./errors.js";
 export interface DuplexMethod<Request, Response> {
   /** As `/forkbus.v1.QueueService/Produce`. */
   readonly path: string;
+  /** Which way the bulk of it goes: what goes up has a connection of its own. */
+  readonly bulk: "up" | "down";
   readonly encode: (request: Request) => Rope | Uint8Array;
   readonly decode: (bytes: Uint8Array) => Response;
 }

@@ -28,12 +28,17 @@ export interface ProduceListener {
 /** Frames handed to the connection and not taken by it: one is on its way while the next is filled. */
 const mostInFlight = 2;
 
+/** Frames sent and not accepted. Each may be answered by itself, and the answers must fit in a socket that nobody reads. */
+const mostUnaccepted = 64;
+
 /** One Produce stream: sends frames within the window, and tells what becomes of them. */
 export class ProduceStream implements Disposable {
   readonly #call: DuplexCall<Splicing<ProduceRequest>>;
   #windowSeq = 0;
   #windowBytes = 0;
   #sentBytes = 0;
+  /** The last sequence of each frame that was sent and is not accepted. */
+  readonly #unaccepted: number[] = [];
   #isOpen = false;
 
   constructor(connection: Connection, opening: ProduceOpening, listener: ProduceListener) {
@@ -46,6 +51,7 @@ export class ProduceStream implements Disposable {
           this.#isOpen = true;
           listener.opened(Number(message.resumeSeq));
         }
+        this.#forget(Number(message.acceptedSeq));
         listener.progress(message);
         if (message.goaway) this.#isOpen = false;
       },
@@ -69,7 +75,10 @@ export class ProduceStream implements Disposable {
   /** Whether another frame may be sent now. */
   get mayWrite(): boolean {
     return (
-      this.#isOpen && this.#call.inFlight < mostInFlight && this.#sentBytes < this.#windowBytes
+      this.#isOpen &&
+      this.#call.inFlight < mostInFlight &&
+      this.#unaccepted.length < mostUnaccepted &&
+      this.#sentBytes < this.#windowBytes
     );
   }
 
@@ -79,8 +88,19 @@ export class ProduceStream implements Disposable {
   }
 
   send(frame: OutgoingFrame): void {
-    for (const { bytes } of frame.rows) this.#sentBytes += bytes;
+    let count = 0;
+    for (const row of frame.rows) {
+      this.#sentBytes += row.bytes;
+      count += row.count;
+    }
+    // The parts of an item are accepted together.
+    if (frame.part === undefined) this.#unaccepted.push(frame.firstSeq + count - 1);
     this.#call.write({ open: undefined, frame });
+  }
+
+  #forget(acceptedSeq: number): void {
+    const first = this.#unaccepted.findIndex((last) => last > acceptedSeq);
+    this.#unaccepted.splice(0, first < 0 ? this.#unaccepted.length : first);
   }
 
   [Symbol.dispose](): void {

@@ -4,6 +4,14 @@ export interface Codec<T> {
   decode(bytes: Uint8Array): T;
 }
 
+/** Throws a TypeError for what is no bytes, as in a JavaScript program that forgot its codec. */
+export function encodeItem<T>(item: T, codec: Codec<T>): Uint8Array {
+  const bytes: unknown = codec.encode(item);
+  if (bytes instanceof Uint8Array) return bytes;
+  const kind = bytes === null ? "null" : typeof bytes;
+  throw new TypeError(`An item of a queue is a Uint8Array, got ${kind}: is a codec missing?`);
+}
+
 export const bytesCodec: Codec<Uint8Array> = {
   encode: (item) => item,
   decode: (bytes) => bytes,

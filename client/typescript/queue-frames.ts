@@ -9,6 +9,9 @@ export interface FrameBounds {
 /** The largest item that travels in one frame: larger ones go in parts, on streams only. */
 export const largestFramedItem = 1_048_512;
 
+/** The largest item that there may be. */
+export const largestItem = 64 * 1024 * 1024;
+
 export const largestFrameBytes = 1 << 20;
 export const mostFrameItems = 1024;
 /** Room for the other fields of a frame. */

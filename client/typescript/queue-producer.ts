@@ -8,10 +8,11 @@ import { ProduceStream } from "./produce-stream.js";
 import { PutGatherer } from "./put-gatherer.js";
 import { framesOf } from "./queue-streams.js";
 import { Outage } from "./retry.js";
-import { type Put, UnacceptedItems } from "./unaccepted-items.js";
+import { type PutAnswer, UnacceptedItems } from "./unaccepted-items.js";
 
 /** A put of many items waits when so much of it is not accepted. */
 const mostUnacceptedBytes = 8 * 1024 * 1024;
+const mostUnacceptedItems = 16_384;
 
 /** A stream that is not used for so long is closed: an open one keeps a program from ending. */
 const idleMs = 50;
@@ -63,13 +64,13 @@ export class QueueProducer {
     });
   }
 
-  /** Puts items that fit in one frame, or one that is too large for it. Resolves when all are in the queue. */
-  async putRun(items: readonly Uint8Array[]): Promise<void> {
+  /** Puts items that fit in one frame, or one that is too large for it. Resolves when all are in the queue; when some are not, `onPut` is told how many of the first ones are. */
+  async putRun(items: readonly Uint8Array[], onPut?: (items: number) => void): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#begin();
       this.#seal();
       this.#unaccepted.add(Items.of(items), [
-        { count: items.length, answer: answerBy(resolve, reject) },
+        { count: items.length, answer: answerBy(resolve, reject, onPut) },
       ]);
       this.#send();
     });
@@ -77,7 +78,10 @@ export class QueueProducer {
 
   /** Resolves when not too much is under way. */
   async room(): Promise<void> {
-    while (this.#unaccepted.bytes > mostUnacceptedBytes) {
+    while (
+      this.#unaccepted.bytes > mostUnacceptedBytes ||
+      this.#unaccepted.count > mostUnacceptedItems
+    ) {
       await new Promise<void>((resolve) => {
         this.#waitingForRoom.push(resolve);
       });
@@ -200,8 +204,17 @@ export class QueueProducer {
   }
 }
 
-function answerBy(resolve: () => void, reject: (error: unknown) => void): Put["answer"] {
-  return (error) => {
+function answerBy(
+  resolve: () => void,
+  reject: (error: unknown) => void,
+  onPut?: (items: number) => void,
+): PutAnswer {
+  return (error, stored) => {
+    try {
+      if (stored > 0) onPut?.(stored);
+    } catch (failure) {
+      reject(failure);
+    }
     if (error === undefined) resolve();
     else reject(error);
   };

@@ -4,7 +4,7 @@ import { waitInBand } from "./cancellable-wait.js";
 import { ForkbusError, QueueFull } from "./errors.js";
 import { linkSignals } from "./link-signals.js";
 import { produceOnce } from "./produce-once.js";
-import { type FrameBounds, frames, largestFramedItem } from "./queue-frames.js";
+import { type FrameBounds, frames, largestFramedItem, largestItem } from "./queue-frames.js";
 import { QueueProducer } from "./queue-producer.js";
 import { repeatWhileUnavailable } from "./retry.js";
 import { type Deadline, deadlineAfter, waitFor, type WaitOptions } from "./wait-options.js";
@@ -73,11 +73,9 @@ export class QueuePutter {
     for await (const run of frames(items, this.#setup.bounds, linked.signal)) {
       await this.#producer.room();
       failed.signal.throwIfAborted();
-      const put = this.#producer.putRun(run);
+      const put = this.#producer.putRun(run, onPut);
       // Only the last one is waited for: whatever fails before it is thrown here, or stops the loop.
-      last = Promise.all([last, put]).then(() => {
-        onPut?.(run.length);
-      });
+      last = Promise.all([last, put]).then(() => undefined);
       last.catch((error: unknown) => {
         failed.abort(error);
       });
@@ -88,7 +86,8 @@ export class QueuePutter {
   }
 
   #canHold(run: readonly Uint8Array[]): boolean {
-    return run.length > 1 || (run[0]?.length ?? 0) <= this.#setup.bounds.maxBytes;
+    const most = Math.min(this.#setup.bounds.maxBytes, largestItem);
+    return run.length > 1 || (run[0]?.length ?? 0) <= most;
   }
 
   async #putCall(

@@ -11,12 +11,14 @@ const consumeResponse = frameCodec(proto.ConsumeResponse);
 
 export const produceMethod: DuplexMethod<Splicing<proto.ProduceRequest>, proto.ProduceResponse> = {
   path: `/${proto.QueueServiceDefinition.fullName}/Produce`,
+  bulk: "up",
   encode: (request) => produceRequest.encode(request).finish(),
   decode: (bytes) => proto.ProduceResponse.decode(bytes),
 };
 
 export const consumeMethod: DuplexMethod<proto.ConsumeRequest, Spliced<proto.ConsumeResponse>> = {
   path: `/${proto.QueueServiceDefinition.fullName}/Consume`,
+  bulk: "down",
   encode: (request) => proto.ConsumeRequest.encode(request).finish(),
   decode: (bytes) => consumeResponse.decode(bytes),
 };

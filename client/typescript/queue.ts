@@ -6,7 +6,7 @@ import {
 } from "../../proto/gen/forkbus/v1/queue.js";
 import type { Connection } from "./connection.js";
 import { ForkbusError, QueueEmpty } from "./errors.js";
-import type { Codec } from "./queue-codec.js";
+import { type Codec, encodeItem } from "./queue-codec.js";
 import type { FrameBounds } from "./queue-frames.js";
 import { QueueGetter } from "./queue-getter.js";
 import { type PutManyOptions, QueuePutter } from "./queue-putter.js";
@@ -86,7 +86,7 @@ export class Queue<T> implements AsyncIterable<T>, AsyncDisposable {
 
   /** Puts one item. Waits for room; throws QueueFull when there is none in time, QueueShutDown when there never will. */
   async put(item: T, options: WaitOptions = {}): Promise<void> {
-    await this.#putter.put(this.#codec.encode(item), options);
+    await this.#putter.put(encodeItem(item, this.#codec), options);
   }
 
   /** Throws QueueFull unless there is room now. */
@@ -238,14 +238,14 @@ function encodeAll<T>(
 }
 
 function* encodeEach<T>(items: Iterable<T>, codec: Codec<T>): Generator<Uint8Array, void> {
-  for (const item of items) yield codec.encode(item);
+  for (const item of items) yield encodeItem(item, codec);
 }
 
 async function* encodeNext<T>(
   items: AsyncIterable<T>,
   codec: Codec<T>,
 ): AsyncGenerator<Uint8Array, void> {
-  for await (const item of items) yield codec.encode(item);
+  for await (const item of items) yield encodeItem(item, codec);
 }
 
 /** Zero means none. Limits are far below 2^53. */

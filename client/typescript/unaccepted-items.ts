@@ -1,7 +1,10 @@
 import type { Items } from "../../wire/items.js";
 
-/** A put that waits for its answer: no error when all of its items are in the queue. */
-export type PutAnswer = (error?: unknown) => void;
+/**
+ * A put that waits for its answer: no error when all of its items are in the queue, else how many of the first ones are
+ * for sure.
+ */
+export type PutAnswer = (error: unknown, stored: number) => void;
 
 /** A put of so many items. */
 export interface Put {
@@ -43,6 +46,10 @@ export class UnacceptedItems {
   /** Bytes of the items, as they travel. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  get count(): number {
+    return this.#lastSeq - this.#acceptedSeq;
   }
 
   get isEmpty(): boolean {
@@ -89,7 +96,9 @@ export class UnacceptedItems {
     this.#acceptedSeq = Math.max(this.#acceptedSeq, seq);
     const answered = count(this.#waiting, ({ last }) => last <= seq);
     for (const { first, last, answer } of this.#waiting.splice(0, answered)) {
-      answer(this.#rejects.find((run) => run.first <= last && first <= run.last)?.error);
+      const reject = this.#rejects.find((run) => run.first <= last && first <= run.last);
+      if (reject === undefined) answer(undefined, last - first + 1);
+      else answer(reject.error, Math.max(0, reject.first - first));
     }
     this.#rejects = this.#rejects.filter(({ last }) => last > seq);
     const gone = count(this.#batches, ({ first, items }) => first + items.count - 1 <= seq);
@@ -102,7 +111,9 @@ export class UnacceptedItems {
     this.#waiting = [];
     this.#batches = [];
     this.#bytes = 0;
-    for (const { answer } of waiting) answer(error);
+    for (const { first, answer } of waiting) {
+      answer(error, Math.max(0, this.#acceptedSeq - first + 1));
+    }
   }
 }
 

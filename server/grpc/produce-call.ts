@@ -1,4 +1,4 @@
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout as delay } from "node:timers/promises";
 import type * as proto from "../../proto/gen/forkbus/v1/queue.js";
 import { principalName } from "../auth/principal.js";
 import { invalidField } from "../core/errors.js";
@@ -12,6 +12,13 @@ import { toSequence } from "./convert/queue.js";
 import { fromProgress } from "./convert/producer.js";
 import { type ProduceRequest } from "./queue-codecs.js";
 import { RequestLoop } from "./request-loop.js";
+
+/**
+ * How long the news of some items waits for that of others while the producer can go on without it.
+ * A client that does not read, because it is busy or writes itself, is then sent 50 answers a
+ * second: some hundreds would fill its socket, and a connection whose socket is full is not read.
+ */
+const COMPANY_MS = 20;
 
 /**
  * Answers one Produce stream. What is told of the frames is put together as late as possible: one
@@ -48,6 +55,7 @@ export async function* produce(
     await producer.changed(signal);
     // What arrived together is answered together.
     await setImmediate();
+    if (!producer.isUrgent) await delay(COMPANY_MS, undefined, { signal });
     if (producer.end !== undefined) {
       const farewell = endOf(producer.end, queue);
       if (farewell !== undefined) throw farewell;

@@ -111,6 +111,20 @@ export class Producer implements Disposable {
     return this.#sent.length === 0 && this.#rejects.length === 0;
   }
 
+  /** Whether its client may be waiting for news: nothing is under way, it has ended, or much of the window is used. */
+  get isUrgent(): boolean {
+    const { acceptedSeq } = this.#place;
+    const usedItems = this.#lastSeq - (this.#windowSeq - Producer.windowItems);
+    const usedBytes = this.#receivedBytes - (this.#windowBytes - Producer.windowBytes);
+    return (
+      this.idle ||
+      this.#end !== undefined ||
+      (acceptedSeq > this.#windowSeq - Producer.windowItems &&
+        usedItems > Producer.windowItems / 2) ||
+      usedBytes > Producer.windowBytes / 2
+    );
+  }
+
   /** Why the stream has to end; undefined while it goes on. */
   get end(): ProducerEnd | undefined {
     return this.#end;
