@@ -22,7 +22,9 @@ describe("a producer at its limits", function () {
     await daemon[Symbol.asyncDispose]();
   });
 
-  it("goes on after it was too busy to read for seconds, with much to send", async () => {
+  it("goes on after it was too busy to read for seconds, with much to send", async function () {
+    // Two ends that wait for each other are parted by the client's keepalive, after 30 s.
+    this.timeout(25_000);
     await using queue = await bus.queue({ name: "busy", maxItems: 1 });
     const program = join(packageRoot, "dist/cli/main.js");
     const env = { ...process.env, FORKBUS_ADDRESS: daemon.address };
