@@ -22,7 +22,8 @@ export type { Cause, Exit, ExitFacts, LostCause, ResourceUsage } from "./exit.js
 export type { LogEvent, LogOptions, LogPosition, StreamName } from "./logs.js";
 export type { JoinOptions, KillOptions, Process, State, Stopped, StopOptions } from "./process.js";
 export type { ProcessOptions, RlimitOption } from "./process-options.js";
-export type { ItemsOptions, Queue } from "./queue.js";
+export type { BatchOptions, ItemsOptions, Queue } from "./queue.js";
+export type { PutManyOptions } from "./queue-putter.js";
 export type { Codec, CodecItems } from "./queue-codec.js";
 export type { InputStream, OutputStream, ReadOutputOptions } from "./stdio.js";
 export type { SignalOption, WaitOptions } from "./wait-options.js";

@@ -1,3 +1,4 @@
+import { varintBytes } from "../../wire/varint.js";
 import { SourceReader } from "./source-reader.js";
 
 /** What one frame may hold: the wire's bounds, and those of the queue, which a larger one could never meet. */
@@ -98,7 +99,5 @@ class FrameCutter {
 
 /** What an item of so many bytes takes in a frame: tag, length as a varint, bytes. */
 export function encodedSize(length: number): number {
-  let size = 2 + length;
-  for (let rest = length >>> 7; rest > 0; rest >>>= 7) size++;
-  return size;
+  return 1 + varintBytes(length) + length;
 }
