@@ -8,8 +8,10 @@ CLEAN_NPM := $(NPM) --no-audit --no-fund --loglevel=error
 
 proto_files := $(wildcard proto/forkbus/v1/*.proto)
 keeper_files := $(wildcard server/native/keeper/*.c server/native/keeper/*.h) server/native/keeper/Makefile
+fork_files := $(wildcard server/native/fork/*.c server/native/fork/*.h) server/native/fork/Makefile
 addon_files := $(wildcard server/native/addon/*.c server/native/addon/*.h) server/native/addon/Makefile
 typescript_files := $(shell find packaging wire server client/typescript cli test bench examples -name '*.ts' 2>/dev/null)
+zygote_python_files := $(shell find server/zygotes/python -name '*.py')
 python_files := $(shell find client/python -name '*.py' -not -path '*/tests/*') client/python/pyproject.toml \
   client/python/README.md client/python/forkbus/py.typed LICENSE
 
@@ -28,6 +30,9 @@ proto/gen/.stamp: $(proto_files) buf.gen.yaml node_modules/.stamp
 dist/native/forkbus-keeper: $(keeper_files)
 	$(MAKE) --silent -C server/native/keeper all
 
+dist/native/forkbus-fork.so: $(fork_files)
+	$(MAKE) --silent -C server/native/fork all
+
 dist/native/forkbus.node: $(addon_files) | node_modules/.stamp
 	$(MAKE) --silent -C server/native/addon all
 
@@ -37,7 +42,8 @@ dist/.stamp: proto/gen/.stamp tsconfig.json $(typescript_files)
 	@touch $@
 
 # What the package brings besides what is compiled: all that `npm pack` needs is there after a build.
-dist/.package-stamp: dist/.stamp dist/native/forkbus-keeper dist/native/forkbus.node package-lock.json licenses/*
+dist/.package-stamp: dist/.stamp dist/native/forkbus-keeper dist/native/forkbus.node dist/native/forkbus-fork.so \
+  $(zygote_python_files) package-lock.json licenses/*
 	@node dist/packaging/prepare.js
 	@touch $@
 

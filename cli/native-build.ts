@@ -8,11 +8,11 @@ const NEEDED =
   "gcc or clang, make and a static C library (Debian: gcc make libc6-dev; Fedora: gcc make glibc-static; Alpine: gcc make musl-dev linux-headers)";
 
 /** In the order in which they are built. */
-const parts = ["keeper", "addon"] as const;
+const parts = ["keeper", "addon", "fork"] as const;
 
 /**
- * Builds the keeper and the addon in their package, where the daemon prefers them to those that came with it, and
- * tries both. Yields what it does, a sentence for each step. Throws an Error that says what is missing.
+ * Builds what is in C in its package, where the daemon prefers it to what came with that, and tries keeper and addon.
+ * Yields what it does, a sentence for each step. Throws an Error that says what is missing.
  */
 export async function* buildNative({ root, version }: Installation): AsyncGenerator<string> {
   try {
@@ -29,7 +29,7 @@ export async function* buildNative({ root, version }: Installation): AsyncGenera
   const directory = join(root, "dist/native");
   await tryKeeper(join(directory, "forkbus-keeper"), version);
   await tryAddon(join(directory, "forkbus.node"));
-  yield `Both are in ${directory}; forkbus serve uses them from its next start on`;
+  yield `All are in ${directory}; forkbus serve uses them from its next start on`;
 }
 
 /** What it and the compiler say goes to stderr. */

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { packageRoot } from "../server/kernel/package-root.js";
 import { cLibraryNotice } from "./c-library.js";
 import { readDependencies, readText } from "./dependencies.js";
@@ -8,8 +8,8 @@ import { pruneCompiled } from "./prune.js";
 import { type Included, renderThirdParty } from "./third-party.js";
 
 /**
- * Makes what the package holds besides sources and compiled TypeScript: keeper and addon for this platform, the headers
- * that building the addon elsewhere needs, and THIRD_PARTY.md.
+ * Makes what the package holds besides sources and compiled TypeScript: what is in C for this platform, the headers that
+ * building the addon elsewhere needs, the Python fork server, and THIRD_PARTY.md.
  */
 const modules = join(packageRoot, "node_modules");
 const STRIP = process.env["STRIP"] ?? "strip";
@@ -21,7 +21,7 @@ function layOutPrebuilds(): void {
   rmSync(prebuilds, { recursive: true, force: true });
   const directory = join(prebuilds, `${process.platform}-${process.arch}`);
   mkdirSync(directory, { recursive: true });
-  for (const name of ["forkbus-keeper", "forkbus.node"]) {
+  for (const name of ["forkbus-keeper", "forkbus.node", "forkbus-fork.so"]) {
     const target = join(directory, name);
     // Without what only a debugger reads, such as the paths of the host that it was built on.
     execFileSync(STRIP, ["-o", target, join(packageRoot, "dist/native", name)]);
@@ -36,6 +36,15 @@ function copyHeaders(): void {
   const target = join(packageRoot, "dist/node-api-headers");
   rmSync(target, { recursive: true, force: true });
   cpSync(join(modules, "node-api-headers/include"), target, { recursive: true });
+}
+
+function copyPythonZygote(): void {
+  const target = join(packageRoot, "dist/server/zygotes/python");
+  rmSync(target, { recursive: true, force: true });
+  cpSync(join(packageRoot, "server/zygotes/python"), target, {
+    recursive: true,
+    filter: (path) => basename(path) !== "__pycache__",
+  });
 }
 
 function included(): readonly Included[] {
@@ -67,6 +76,7 @@ function included(): readonly Included[] {
 pruneCompiled(packageRoot);
 layOutPrebuilds();
 copyHeaders();
+copyPythonZygote();
 writeFileSync(
   join(packageRoot, "THIRD_PARTY.md"),
   renderThirdParty(included(), readDependencies(packageRoot)),

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { packageRoot } from "./package-root.js";
 
 /** What of forkbus is written in C. */
-export type NativeFile = "forkbus-keeper" | "forkbus.node";
+export type NativeFile = "forkbus-keeper" | "forkbus.node" | "forkbus-fork.so";
 
 export interface NativePlace {
   readonly root: string;

@@ -15,12 +15,13 @@ const BELONGS: readonly RegExp[] = [
   /^proto\/(forkbus\/v1\/\w+\.proto|gen\/\w+\.binpb)$/,
   // What runs, and its maps for readable stack traces.
   /^dist\/(cli|client|proto|server|wire)\/[\w/-]+\.js(\.map)?$/,
+  /^dist\/server\/zygotes\/python\/(main|_forkbus_zygote\/\w+)\.py$/,
   // The types of what can be imported, and of what those mention.
   /^dist\/(client|proto|wire)\/[\w/-]+\.d\.ts$/,
-  /^dist\/prebuilds\/linux-(x64|arm64)\/(forkbus-keeper|forkbus\.node|c-library-copyright\.txt)$/,
+  /^dist\/prebuilds\/linux-(x64|arm64)\/(forkbus-keeper|forkbus\.node|forkbus-fork\.so|c-library-copyright\.txt)$/,
   // For builds on other hosts.
   /^dist\/node-api-headers\/\w+\.h$/,
-  /^server\/native\/(keeper|addon)\/([\w-]+\.[ch]|Makefile)$/,
+  /^server\/native\/(keeper|addon|fork)\/([\w-]+\.[ch]|Makefile)$/,
 ];
 
 const prebuilds = `dist/prebuilds/${process.platform}-${process.arch}`;

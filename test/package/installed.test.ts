@@ -88,6 +88,7 @@ describe("forkbus, installed on a host without a compiler", () => {
       const built = await run(forkbus, ["build-native"], { env, cwd: "/" });
       assert.equal(built.code, 0, built.stderr);
       assert.deepEqual(readdirSync(join(root, "dist/native")).sort(), [
+        "forkbus-fork.so",
         "forkbus-keeper",
         "forkbus.node",
       ]);

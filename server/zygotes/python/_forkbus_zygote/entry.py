@@ -1,0 +1,38 @@
+"""What this process is: a zygote, a worker, or first the one and then the other."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+from .forking import fork_through
+from .link import LINK_FD, RESULT_FD, SPECIFICATION_FD, Link
+from .main_module import begin_empty_main
+from .own_memory import OwnMemory
+from .stdio import write_lines_at_once
+from .worker import adopt, run_worker
+
+
+def run() -> NoReturn:
+    for number in (LINK_FD, RESULT_FD):
+        os.set_inheritable(number, False)
+    sys.argv[:] = [""]
+    begin_empty_main()
+    write_lines_at_once()
+    memory = OwnMemory()
+    link = Link(LINK_FD)
+    spec = adopt(link, SPECIFICATION_FD, memory)
+    if spec.kind == "worker":
+        run_worker(spec, link, memory)
+    # Workers have no use for what only zygotes load.
+    from . import ready_for_workers  # noqa: F401
+    from .zygote import run_zygote
+
+    fork = fork_through(spec.fork_library)
+    while spec.kind == "zygote":
+        born = run_zygote(spec, link, fork, memory)
+        # From here on in a forked child.
+        link = born.link
+        spec = adopt(link, born.specification_fd, memory)
+    run_worker(spec, link, memory)

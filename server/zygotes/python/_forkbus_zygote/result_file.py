@@ -1,0 +1,65 @@
+"""What a process says at its end, in the file that the keeper gave it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any, Optional
+
+from .link import RESULT_FD
+
+_LONGEST_TEXT = 64 * 1024
+
+
+class ResultFile:
+    """The file at its number, for as long as it is there: a program may have closed it and opened another."""
+
+    def __init__(self) -> None:
+        self._identity = _identity()
+
+    def write(self, line: dict[str, Any], data: bytes = b"") -> None:
+        content = json.dumps({**line, "bytes": len(data)}).encode() + b"\n" + data
+        if self._identity is None or _identity() != self._identity:
+            print("forkbus: the result is lost, because the program closed descriptor 4", file=sys.stderr)
+            return
+        written = 0
+        while written < len(content):
+            written += os.pwrite(RESULT_FD, content[written:], written)
+
+
+def _identity() -> Optional[tuple[int, int]]:
+    try:
+        status = os.fstat(RESULT_FD)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def describe_exception(error: BaseException, trace: str) -> dict[str, str]:
+    """Type, message and traceback, each cut to what a result may hold."""
+    return {"type": type_name(error), "message": cut(message_of(error)), "traceback": cut_front(trace)}
+
+
+def type_name(error: BaseException) -> str:
+    """As Python's tracebacks say it, and without a module for ours."""
+    kind = type(error)
+    if kind.__module__ in ("builtins", "__main__") or kind.__module__.partition(".")[0] == __package__:
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def message_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "<an exception that has no text>"
+
+
+def cut(text: str) -> str:
+    return text.encode("utf-8", "replace")[:_LONGEST_TEXT].decode("utf-8", "ignore")
+
+
+def cut_front(text: str) -> str:
+    """The end of a traceback says more than its beginning."""
+    return text.encode("utf-8", "replace")[-_LONGEST_TEXT:].decode("utf-8", "ignore")

@@ -1,0 +1,81 @@
+"""Becoming what a specification says, before any code of the user runs."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import sys
+import time
+from typing import Any, Callable, Optional
+
+from .own_memory import OwnMemory
+from .specification import Specification
+
+_RLIMIT, _AFFINITY, _CWD, SPECIFICATION = 7, 8, 10, 14
+
+
+class StepError(Exception):
+    """The step that failed, as the keeper numbers them, and the errno."""
+
+    def __init__(self, step: int, number: int) -> None:
+        super().__init__(step, number)
+        self.step = step
+        self.number = number
+
+
+def specialise(spec: Specification, memory: OwnMemory) -> None:
+    """Raises StepError."""
+    for number, soft, hard in spec.rlimits:
+        limits = _limit(soft), _limit(hard)
+        _step(_RLIMIT, resource.prlimit, 0, number, limits)
+    if spec.cpus is not None:
+        _step(_AFFINITY, os.sched_setaffinity, 0, spec.cpus)
+    if spec.working_dir is not None:
+        _step(_CWD, os.chdir, spec.working_dir)
+    if spec.umask is not None:
+        _step(SPECIFICATION, os.umask, spec.umask)
+    if spec.env is not None:
+        _step(SPECIFICATION, _set_environment, spec.env)
+    _step(SPECIFICATION, memory.set_title, spec.title, spec.name)
+    put_first(spec.search_path)
+
+
+def _limit(value: Optional[str]) -> int:
+    return resource.RLIM_INFINITY if value is None else int(value)
+
+
+def _step(step: int, act: Callable[..., Any], *arguments: Any) -> None:
+    try:
+        act(*arguments)
+    except OSError as error:
+        raise StepError(step, error.errno or errno.EINVAL) from error
+    except (ValueError, OverflowError, TypeError) as error:
+        raise StepError(step, errno.EINVAL) from error
+
+
+def _set_environment(env: dict[str, str]) -> None:
+    now = os.environb
+    wanted = {name.encode(): value.encode() for name, value in env.items()}
+    changed = {name for name in now.keys() | wanted.keys() if now.get(name) != wanted.get(name)}
+    for name in changed:
+        if name in wanted:
+            now[name] = wanted[name]
+        else:
+            del now[name]
+    if b"TZ" in changed:
+        time.tzset()
+    tempfile = sys.modules.get("tempfile")
+    if tempfile is not None and not changed.isdisjoint((b"TMPDIR", b"TEMP", b"TMP")):
+        # What it remembers is the answer for another environment.
+        tempfile.tempdir = None
+
+
+def put_first(folders: list[str]) -> None:
+    """Before everything else in sys.path, in this order."""
+    if not folders or sys.path[: len(folders)] == folders:
+        return
+    sys.path[:] = folders + [each for each in sys.path if each not in folders]
+    for folder in folders:
+        # What was seen there, or not there, may be long ago.
+        sys.path_importer_cache.pop(folder, None)
