@@ -9,6 +9,8 @@ CLEAN_NPM := $(NPM) --no-audit --no-fund --loglevel=error
 proto_files := $(wildcard proto/forkbus/v1/*.proto)
 keeper_files := $(wildcard server/native/keeper/*.c server/native/keeper/*.h) server/native/keeper/Makefile
 fork_files := $(wildcard server/native/fork/*.c server/native/fork/*.h) server/native/fork/Makefile
+zygote_addon_files := $(wildcard server/native/zygote-addon/*.c server/native/zygote-addon/*.cc server/native/zygote-addon/*.h) \
+  server/native/zygote-addon/Makefile server/native/fork/fork.c server/native/fork/fork.h
 addon_files := $(wildcard server/native/addon/*.c server/native/addon/*.h) server/native/addon/Makefile
 typescript_files := $(shell find packaging wire server client/typescript cli test bench examples -name '*.ts' 2>/dev/null)
 zygote_python_files := $(shell find server/zygotes/python -name '*.py')
@@ -36,6 +38,11 @@ dist/native/forkbus-fork.so: $(fork_files)
 dist/native/forkbus.node: $(addon_files) | node_modules/.stamp
 	$(MAKE) --silent -C server/native/addon all
 
+# For the Node that runs here. It needs headers that come with Node, not with us; without them Node processes are spawned.
+dist/native/.zygote-addon-stamp: $(zygote_addon_files)
+	$(MAKE) --silent -C server/native/zygote-addon try
+	@touch $@
+
 dist/.stamp: proto/gen/.stamp tsconfig.json $(typescript_files)
 	$(NPM) run --silent build
 	@chmod +x dist/cli/main.js
@@ -43,6 +50,7 @@ dist/.stamp: proto/gen/.stamp tsconfig.json $(typescript_files)
 
 # What the package brings besides what is compiled: all that `npm pack` needs is there after a build.
 dist/.package-stamp: dist/.stamp dist/native/forkbus-keeper dist/native/forkbus.node dist/native/forkbus-fork.so \
+  dist/native/.zygote-addon-stamp \
   $(zygote_python_files) package-lock.json licenses/*
 	@node dist/packaging/prepare.js
 	@touch $@

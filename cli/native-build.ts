@@ -24,8 +24,10 @@ export async function* buildNative({ root, version }: Installation): AsyncGenera
   }
   for (const part of parts) {
     yield `Building the ${part}`;
-    await make(join(root, "server/native", part));
+    await make(join(root, "server/native", part), "all");
   }
+  yield "Building the fork of Node";
+  await make(join(root, "server/native/zygote-addon"), "try");
   const directory = join(root, "dist/native");
   await tryKeeper(join(directory, "forkbus-keeper"), version);
   await tryAddon(join(directory, "forkbus.node"));
@@ -33,8 +35,8 @@ export async function* buildNative({ root, version }: Installation): AsyncGenera
 }
 
 /** What it and the compiler say goes to stderr. */
-function make(directory: string): Promise<void> {
-  const args = ["--silent", "-C", directory, "all", `NODE=${process.execPath}`];
+function make(directory: string, target: "all" | "try"): Promise<void> {
+  const args = ["--silent", "-C", directory, target, `NODE=${process.execPath}`];
   const child = spawn("make", args, { stdio: ["ignore", 2, 2] });
   return new Promise((resolve, reject) => {
     child.once("error", (cause) => {

@@ -1,5 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 import { packageRoot } from "../server/kernel/package-root.js";
 import { cLibraryNotice } from "./c-library.js";
@@ -21,7 +29,9 @@ function layOutPrebuilds(): void {
   rmSync(prebuilds, { recursive: true, force: true });
   const directory = join(prebuilds, `${process.platform}-${process.arch}`);
   mkdirSync(directory, { recursive: true });
-  for (const name of ["forkbus-keeper", "forkbus.node", "forkbus-fork.so"]) {
+  const built = readdirSync(join(packageRoot, "dist/native"));
+  const forNode = built.filter((name) => /^forkbus-zygote-\d+\.node$/.test(name));
+  for (const name of ["forkbus-keeper", "forkbus.node", "forkbus-fork.so", ...forNode]) {
     const target = join(directory, name);
     // Without what only a debugger reads, such as the paths of the host that it was built on.
     execFileSync(STRIP, ["-o", target, join(packageRoot, "dist/native", name)]);

@@ -2,8 +2,9 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "./package-root.js";
 
-/** What of forkbus is written in C. */
-export type NativeFile = "forkbus-keeper" | "forkbus.node" | "forkbus-fork.so";
+/** What of forkbus is written in C; the last is for one version of Node each, by `process.versions.modules`. */
+export type NativeFile =
+  "forkbus-keeper" | "forkbus.node" | "forkbus-fork.so" | `forkbus-zygote-${string}.node`;
 
 export interface NativePlace {
   readonly root: string;

@@ -18,10 +18,10 @@ const BELONGS: readonly RegExp[] = [
   /^dist\/server\/zygotes\/python\/(main|_forkbus_zygote\/\w+)\.py$/,
   // The types of what can be imported, and of what those mention.
   /^dist\/(client|proto|wire)\/[\w/-]+\.d\.ts$/,
-  /^dist\/prebuilds\/linux-(x64|arm64)\/(forkbus-keeper|forkbus\.node|forkbus-fork\.so|c-library-copyright\.txt)$/,
+  /^dist\/prebuilds\/linux-(x64|arm64)\/(forkbus-keeper|forkbus\.node|forkbus-fork\.so|forkbus-zygote-\d+\.node|c-library-copyright\.txt)$/,
   // For builds on other hosts.
   /^dist\/node-api-headers\/\w+\.h$/,
-  /^server\/native\/(keeper|addon|fork)\/([\w-]+\.[ch]|Makefile)$/,
+  /^server\/native\/(keeper|addon|fork|zygote-addon)\/([\w-]+\.(c|cc|h)|Makefile)$/,
 ];
 
 const prebuilds = `dist/prebuilds/${process.platform}-${process.arch}`;

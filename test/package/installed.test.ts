@@ -87,7 +87,9 @@ describe("forkbus, installed on a host without a compiler", () => {
       const env = { ...packed.env, PATH: process.env["PATH"] ?? "" };
       const built = await run(forkbus, ["build-native"], { env, cwd: "/" });
       assert.equal(built.code, 0, built.stderr);
-      assert.deepEqual(readdirSync(join(root, "dist/native")).sort(), [
+      // What forks Node is built only where the headers of this Node are.
+      const made = readdirSync(join(root, "dist/native"));
+      assert.deepEqual(made.filter((name) => !name.startsWith("forkbus-zygote-")).sort(), [
         "forkbus-fork.so",
         "forkbus-keeper",
         "forkbus.node",

@@ -1,0 +1,134 @@
+/* Forking a Node process, and the first acts of the child: docs/FORK-SERVERS.md. */
+#define _GNU_SOURCE
+#include "zygote.h"
+#include "fork.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const int ENDING[] = {SIGTERM, SIGINT, SIGHUP};
+enum { ENDINGS = sizeof ENDING / sizeof *ENDING };
+static struct sigaction handlers[ENDINGS];
+static bool awaits;
+
+void birth_await_signals(bool by_default) {
+  if (awaits == by_default) return;
+  awaits = by_default;
+  for (int i = 0; i < ENDINGS; i++) {
+    if (by_default) {
+      const struct sigaction plain = {.sa_handler = SIG_DFL};
+      sigaction(ENDING[i], NULL, &handlers[i]);
+      if (handlers[i].sa_handler != SIG_IGN) sigaction(ENDING[i], &plain, NULL);
+    } else {
+      sigaction(ENDING[i], &handlers[i], NULL);
+    }
+  }
+}
+
+/* Where the environment that the kernel was given says FORKBUS_PROCESS_ID; NULL where it does not. It is this that
+ * /proc/PID/environ shows, whatever the C library's or Node's environment has become. */
+static char *id_in_environment(void) {
+  static const char name[] = "FORKBUS_PROCESS_ID=";
+  enum { ID_LENGTH = 32 };
+  char stat[2048];
+  int file = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return NULL;
+  ssize_t length = read(file, stat, sizeof stat - 1);
+  close(file);
+  if (length <= 0) return NULL;
+  stat[length] = 0;
+  /* Fields 50 and 51; what is behind the name begins with field 3. */
+  char *field = strrchr(stat, ')');
+  for (int number = 2; field != NULL && number < 50; number++) field = strchr(field + 1, ' ');
+  unsigned long start, end;
+  if (field == NULL || sscanf(field, "%lu %lu", &start, &end) != 2 || start == 0) return NULL;
+  for (char *each = (char *)start; each < (char *)end; each += strlen(each) + 1) {
+    if (strncmp(each, name, sizeof name - 1) != 0) continue;
+    char *id = each + sizeof name - 1;
+    return strlen(id) == ID_LENGTH ? id : NULL;
+  }
+  return NULL;
+}
+
+static void become(const uint8_t id[16]) {
+  static char *place;
+  if (place == NULL) place = id_in_environment();
+  if (place == NULL) return;
+  for (int i = 0; i < 16; i++) {
+    place[2 * i] = "0123456789abcdef"[id[i] >> 4];
+    place[2 * i + 1] = "0123456789abcdef"[id[i] & 15];
+  }
+}
+
+static void put_u64(uint8_t *at, uint64_t value) {
+  for (int i = 0; i < 8; i++) at[i] = (uint8_t)(value >> (8 * i));
+}
+
+static void say_born(int link, uint64_t asked, uint64_t forked) {
+  uint8_t message[17] = {'B'};
+  put_u64(message + 1, asked);
+  put_u64(message + 9, forked);
+  if (link_send(link, message, sizeof message) < 0) _exit(0); /* Nobody is there any more to say go. */
+}
+
+/* Everything that must be so before JavaScript runs again. */
+static void repair(uv_loop_t *loop) {
+  birth_await_signals(false);
+  if (uv_loop_fork(loop) != 0) _exit(1);
+  platform_repair();
+}
+
+static int prepare(int allowed_threads) {
+  platform_drain();
+  const int threads = quiet_threads();
+  if (threads < 0) return threads;
+  if (threads > allowed_threads) return -EBUSY;
+  return quiet_share_heap();
+}
+
+pid_t birth_worker(uv_loop_t *loop, int link, const uint8_t id[16], uint64_t asked, int allowed_threads) {
+  const int unready = prepare(allowed_threads);
+  if (unready < 0) return unready;
+  const pid_t worker = forkbus_fork();
+  if (worker != 0) return worker;
+  const uint64_t forked = link_now();
+  setsid();
+  become(id);
+  say_born(link, asked, forked);
+  repair(loop);
+  return 0;
+}
+
+pid_t birth_child(uv_loop_t *loop) {
+  const int unready = prepare(1 << 30);
+  if (unready < 0) return unready;
+  const pid_t child = fork();
+  if (child == 0) repair(loop);
+  return child < 0 ? -errno : child;
+}
+
+int birth_wait(pid_t child, int timeout_ms) {
+  struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, child, 0), .events = POLLIN};
+  if (end.fd < 0) return -errno;
+  const uint64_t deadline = link_now() + (uint64_t)timeout_ms * 1000000ull;
+  int ended;
+  do {
+    const int64_t left = (int64_t)(deadline - link_now()) / 1000000;
+    ended = poll(&end, 1, left > 0 ? (int)left : 0);
+  } while (ended < 0 && errno == EINTR);
+  close(end.fd);
+  if (ended <= 0) kill(child, SIGKILL);
+  int status;
+  while (waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) return -errno;
+  }
+  if (ended <= 0) return -ETIMEDOUT;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}

@@ -1,0 +1,65 @@
+import { serve } from "./fork-server.js";
+import { lingering } from "./lingering.js";
+import { sayReady } from "./link-messages.js";
+import { type Program } from "./program.js";
+import { specialise } from "./specialise.js";
+import { type Specification, type ZygoteSpecification } from "./specification.js";
+import { foreignThreads, threadsWithPool } from "./threads.js";
+import { runWorker } from "./worker.js";
+import { announce } from "./worker-handle.js";
+import { loadTemplate } from "./template.js";
+import { type ZygoteAddon, zygoteAddon } from "./zygote-addon.js";
+
+/** Lives as the specification says, to the end of the process; in children of it, as theirs says. */
+export async function live(specification: Specification, program: Program): Promise<void> {
+  specialise(specification);
+  sayReady();
+  if (specification.kind === "zygote") {
+    await liveAsZygote(specification, program);
+    return;
+  }
+  announce({
+    id: specification.id,
+    name: specification.name,
+    arguments: { bytes: specification.arguments, encoding: specification.target.encoding },
+    serveForks: () => serveForks(program),
+  });
+  await runWorker(specification, program);
+}
+
+async function liveAsZygote(specification: ZygoteSpecification, program: Program): Promise<void> {
+  const addon = await loadTemplate(specification, program);
+  if (addon === undefined) process.exit(0);
+  await serveInTurn(addon, program);
+  // Nobody can ask it for anything any more.
+  addon.exitNow(0);
+}
+
+/** Of a live worker: WorkerHandle.serveForks. */
+async function serveForks(program: Program): Promise<void> {
+  const addon = zygoteAddon();
+  const now = await threadsWithPool();
+  const open = await lingering();
+  if (open.length > 0) {
+    throw new Error(`A process with something open cannot serve forks: ${open.join(", ")}`);
+  }
+  const threads = foreignThreads(program.threads, now);
+  if (threads.length > 0) {
+    throw new Error(`A process with threads of its own cannot serve forks: ${threads.join(", ")}`);
+  }
+  await serveInTurn(addon, program);
+}
+
+/** Settles in the server alone. */
+function serveInTurn(addon: ZygoteAddon, program: Program): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(() => {
+      const served = serve(addon, program.threads);
+      if (served.kind !== "born") {
+        resolve();
+        return;
+      }
+      void live(served.specification, { loader: program.loader, threads: { kind: "forked" } });
+    });
+  });
+}

@@ -1,0 +1,8 @@
+import { type ModuleLoader } from "./module-loader.js";
+import { type OwnThreads } from "./threads.js";
+
+/** What a process has from its start, or from the process that it was forked from. */
+export interface Program {
+  readonly loader: ModuleLoader;
+  readonly threads: OwnThreads;
+}

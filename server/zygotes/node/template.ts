@@ -1,0 +1,107 @@
+import { setEnding } from "./ending.js";
+import { decodeArguments, resolveFunction } from "./function-call.js";
+import { lingering } from "./lingering.js";
+import { baseOf } from "./module-loader.js";
+import { openedSince, openFiles, refusedFiles } from "./open-files.js";
+import { type Program } from "./program.js";
+import { type FailedReport, type LoadedModule, writeOutcome } from "./result-file.js";
+import { selfTest } from "./self-test.js";
+import { type ZygoteSpecification } from "./specification.js";
+import { describeThrown } from "./thrown.js";
+import { foreignThreads, threadsWithPool } from "./threads.js";
+import { type ZygoteAddon, zygoteAddon } from "./zygote-addon.js";
+
+/**
+ * Loads what a template wants loaded, makes sure that children are right afterwards, and reports. Undefined when this
+ * Node cannot be forked, which the report says as well. Ends the process when the template is at fault.
+ */
+export async function loadTemplate(
+  specification: ZygoteSpecification,
+  program: Program,
+): Promise<ZygoteAddon | undefined> {
+  const before = openFiles();
+  const modules = await loadAll(specification, program);
+  const open = await lingering();
+  const threads = foreignThreads(program.threads, await threadsWithPool());
+  const files = openedSince(before);
+  const refused = refusedFiles(files, specification.keepFds);
+  const trouble = [
+    ...(threads.length > 0 ? [`threads: ${threads.join(", ")}`] : []),
+    ...(open.length > 0 ? [`open in the event loop: ${open.join(", ")}`] : []),
+    ...(refused.length > 0 ? [`open files: ${refused.join(", ")}`] : []),
+  ];
+  if (trouble.length > 0) {
+    const message = `What was loaded has left what children cannot share: ${trouble.join("; ")}`;
+    giveUp({ module: "", exception: null, message, threads, openFiles: refused });
+  }
+  const { addon, why } = await forkable();
+  const report = { runtime: process.versions.node, modules, threads, openFiles: files };
+  writeOutcome({ kind: "ready", report: { ...report, canFork: addon !== undefined, why } });
+  return addon;
+}
+
+async function loadAll(
+  { preload, init, searchPath, arguments: bytes }: ZygoteSpecification,
+  { loader }: Program,
+): Promise<readonly LoadedModule[]> {
+  const modules: LoadedModule[] = [];
+  for (const name of preload) {
+    const started = performance.now();
+    await watched(name, () => loader.load(name, baseOf(searchPath)));
+    modules.push({ name, loadUs: Math.round((performance.now() - started) * 1000) });
+  }
+  if (init !== null) {
+    await watched(init.function, async () => {
+      const call = await resolveFunction(loader, init.function, searchPath);
+      await call(...decodeArguments(init.encoding, bytes));
+    });
+  }
+  return modules;
+}
+
+/** Does it; whatever else comes of it is reported as this module's fault, and the end. */
+async function watched(module: string, load: () => Promise<unknown>): Promise<void> {
+  const nothing = { threads: [], openFiles: [] };
+  let uncaught: FailedReport["exception"] = null;
+  setEnding({
+    uncaught: (thrown) => {
+      uncaught = describeThrown(thrown);
+    },
+    exit: (code) => {
+      const message =
+        uncaught !== null
+          ? `${module} threw what nobody caught`
+          : `${module} ended the process with code ${code}`;
+      writeOutcome({
+        kind: "failed",
+        report: { module, exception: uncaught, message, ...nothing },
+      });
+      process.exitCode = 1;
+    },
+  });
+  try {
+    await load();
+  } catch (thrown) {
+    const exception = describeThrown(thrown);
+    const message = `${module} cannot be loaded: ${exception.type}: ${exception.message}`;
+    setEnding(undefined);
+    giveUp({ module, exception, message, ...nothing });
+  }
+  setEnding(undefined);
+}
+
+function giveUp(report: FailedReport): never {
+  writeOutcome({ kind: "failed", report });
+  process.exit(1);
+}
+
+async function forkable(): Promise<{ addon?: ZygoteAddon; why: string }> {
+  let addon: ZygoteAddon;
+  try {
+    addon = zygoteAddon();
+  } catch (error) {
+    return { why: error instanceof Error ? error.message : String(error) };
+  }
+  const why = await selfTest(addon);
+  return why === "" ? { addon, why } : { why };
+}

@@ -1,0 +1,57 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { stat } from "node:fs/promises";
+import { zygoteAddon } from "./zygote-addon.js";
+
+const TASKS = "/proc/self/task";
+/** As libuv has it. */
+const [DEFAULT_POOL, MOST_POOL] = [4, 1024];
+
+/** Threads by their ids. */
+export type Threads = ReadonlySet<string>;
+
+/**
+ * The threads of this process, with Node's pool for files and names among them: it is made at its first use, whole.
+ */
+export async function threadsWithPool(): Promise<Threads> {
+  await stat("/");
+  return new Set(readdirSync(TASKS));
+}
+
+/**
+ * The threads that Node itself has: those at the start of a program that was executed. In a forked process, whose
+ * threads have come one after the other, they are told by number: the main one, those of the addon, and the pool.
+ */
+export type OwnThreads =
+  { readonly kind: "executed"; readonly threads: Threads } | { readonly kind: "forked" };
+
+/** How many threads this process may have when it is forked. */
+export function allowedThreads(own: OwnThreads): number {
+  return own.kind === "executed"
+    ? own.threads.size + zygoteAddon().platformThreads()
+    : 1 + zygoteAddon().platformThreads() + poolSize();
+}
+
+/** The names of threads that are not Node's; of a forked process, whose own cannot be told from others, those of all. */
+export function foreignThreads(own: OwnThreads, now: Threads): readonly string[] {
+  if (now.size <= allowedThreads(own)) return [];
+  const known = own.kind === "executed" ? own.threads : new Set([String(process.pid)]);
+  return [...now].filter((id) => !known.has(id)).map(nameOf);
+}
+
+export function currentThreads(): Threads {
+  return new Set(readdirSync(TASKS));
+}
+
+function nameOf(thread: string): string {
+  try {
+    return readFileSync(`${TASKS}/${thread}/comm`, "utf8").trim();
+  } catch {
+    return `${thread}, which has ended`;
+  }
+}
+
+function poolSize(): number {
+  const asked = Number.parseInt(process.env["UV_THREADPOOL_SIZE"] ?? "", 10);
+  if (Number.isNaN(asked)) return DEFAULT_POOL;
+  return Math.min(Math.max(asked, 1), MOST_POOL);
+}
