@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { packageRoot } from "../server/kernel/package-root.js";
 import { missingEngine } from "./support/missing-engine.js";
+import { missingForNodeZygote } from "./support/node-zygote-suite.js";
 import { type Counts, missingPython, runPythonTests } from "./support/python-suite.js";
 
 /**
@@ -14,6 +15,7 @@ import { type Counts, missingPython, runPythonTests } from "./support/python-sui
 const SUITES: readonly Suite[] = [
   { name: "unit" },
   { name: "native" },
+  { name: "node-zygote", missing: () => Promise.resolve(missingForNodeZygote()) },
   { name: "integration" },
   { name: "fuzz" },
   { name: "package" },

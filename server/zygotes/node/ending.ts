@@ -2,6 +2,8 @@
 export interface Ending {
   /** Of what nobody catches; the process ends afterwards. */
   uncaught(thrown: unknown): void;
+  /** Nothing is left in the event loop; what is put there now is still done. */
+  drained(): void;
   exit(code: number): void;
 }
 
@@ -19,5 +21,6 @@ export function setEnding(next: Ending | undefined): void {
       process.hasUncaughtExceptionCaptureCallback();
     if (!isCaught) ending?.uncaught(thrown);
   });
+  process.on("beforeExit", () => ending?.drained());
   process.on("exit", (code) => ending?.exit(code));
 }

@@ -6,7 +6,7 @@ import { sayRefused, sayServing, Step } from "./link-messages.js";
 import { repairProcess } from "./process-repairs.js";
 import { fail } from "./specialise.js";
 import { type Specification, takeSpecification } from "./specification.js";
-import { allowedThreads, currentThreads, foreignThreads, type OwnThreads } from "./threads.js";
+import { currentThreads, namesOf, type Threads } from "./threads.js";
 import { type Packet, type ZygoteAddon } from "./zygote-addon.js";
 
 /** How serving ended: by an order, with the link, or with the birth of this very process, a child. */
@@ -21,9 +21,12 @@ const ID = { start: 1, end: 17 };
 /**
  * Serves orders to fork from now on, and does nothing else: the event loop stands still, and there is nothing in it
  * that a child could inherit. To be called in a turn of its own (from setImmediate), in which no event is being dealt
- * with. Returns in the server at the end, and in each child, after the keeper has said go.
+ * with, and with Node's own threads alone. Returns in the server at the end, and in each child, after the keeper has said go.
  */
-export function serve(addon: ZygoteAddon, threads: OwnThreads): Served {
+export function serve(addon: ZygoteAddon): Served {
+  const known = currentThreads();
+  // V8 may want some for itself meanwhile; they rest when a child is made.
+  const others = known.size - addon.platformThreads();
   addon.awaitSignals(true);
   sayServing(true);
   for (;;) {
@@ -32,10 +35,10 @@ export function serve(addon: ZygoteAddon, threads: OwnThreads): Served {
     const [link] = files;
     if (type === FORK && link !== undefined && bytes.length === ID.end) {
       const id = bytes.subarray(ID.start, ID.end);
-      const worker = addon.forkWorker(link, id, allowedThreads(threads));
+      const worker = addon.forkWorker(link, id, others + addon.platformThreads());
       if (worker === 0) return { kind: "born", specification: takeLife(addon, link) };
       closeSync(link);
-      if (worker < 0) refuse(id, -worker, threads);
+      if (worker < 0) refuse(id, -worker, known);
       continue;
     }
     for (const file of files) closeSync(file);
@@ -47,12 +50,12 @@ export function serve(addon: ZygoteAddon, threads: OwnThreads): Served {
   }
 }
 
-function refuse(id: Buffer, errno: number, threads: OwnThreads): void {
+function refuse(id: Buffer, errno: number, known: Threads): void {
   if (errno !== constants.errno.EBUSY) {
     sayRefused(id, errno, getSystemErrorName(-errno));
     return;
   }
-  const names = foreignThreads(threads, currentThreads());
+  const names = namesOf(currentThreads(), known);
   const why = names.length > 0 ? names.join(", ") : "a thread of Node's that does not come to rest";
   sayRefused(id, errno, why);
 }

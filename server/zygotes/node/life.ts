@@ -1,10 +1,10 @@
 import { serve } from "./fork-server.js";
-import { lingering } from "./lingering.js";
+import { describeObstacles, lingering } from "./lingering.js";
 import { sayReady } from "./link-messages.js";
 import { type Program } from "./program.js";
 import { specialise } from "./specialise.js";
 import { type Specification, type ZygoteSpecification } from "./specification.js";
-import { foreignThreads, threadsWithPool } from "./threads.js";
+import { rehearse } from "./rehearsal.js";
 import { runWorker } from "./worker.js";
 import { announce } from "./worker-handle.js";
 import { loadTemplate } from "./template.js";
@@ -30,6 +30,7 @@ export async function live(specification: Specification, program: Program): Prom
 async function liveAsZygote(specification: ZygoteSpecification, program: Program): Promise<void> {
   const addon = await loadTemplate(specification, program);
   if (addon === undefined) process.exit(0);
+  await rehearse(specification);
   await serveInTurn(addon, program);
   // Nobody can ask it for anything any more.
   addon.exitNow(0);
@@ -38,15 +39,8 @@ async function liveAsZygote(specification: ZygoteSpecification, program: Program
 /** Of a live worker: WorkerHandle.serveForks. */
 async function serveForks(program: Program): Promise<void> {
   const addon = zygoteAddon();
-  const now = await threadsWithPool();
-  const open = await lingering();
-  if (open.length > 0) {
-    throw new Error(`A process with something open cannot serve forks: ${open.join(", ")}`);
-  }
-  const threads = foreignThreads(program.threads, now);
-  if (threads.length > 0) {
-    throw new Error(`A process with threads of its own cannot serve forks: ${threads.join(", ")}`);
-  }
+  const obstacles = describeObstacles(await lingering(program.threads, () => []));
+  if (obstacles !== "") throw new Error(`This process cannot serve forks: ${obstacles}`);
   await serveInTurn(addon, program);
 }
 
@@ -54,7 +48,7 @@ async function serveForks(program: Program): Promise<void> {
 function serveInTurn(addon: ZygoteAddon, program: Program): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(() => {
-      const served = serve(addon, program.threads);
+      const served = serve(addon);
       if (served.kind !== "born") {
         resolve();
         return;

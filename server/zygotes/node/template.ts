@@ -1,6 +1,6 @@
 import { setEnding } from "./ending.js";
 import { decodeArguments, resolveFunction } from "./function-call.js";
-import { lingering } from "./lingering.js";
+import { describeObstacles, lingering } from "./lingering.js";
 import { baseOf } from "./module-loader.js";
 import { openedSince, openFiles, refusedFiles } from "./open-files.js";
 import { type Program } from "./program.js";
@@ -8,7 +8,6 @@ import { type FailedReport, type LoadedModule, writeOutcome } from "./result-fil
 import { selfTest } from "./self-test.js";
 import { type ZygoteSpecification } from "./specification.js";
 import { describeThrown } from "./thrown.js";
-import { foreignThreads, threadsWithPool } from "./threads.js";
 import { type ZygoteAddon, zygoteAddon } from "./zygote-addon.js";
 
 /**
@@ -21,21 +20,21 @@ export async function loadTemplate(
 ): Promise<ZygoteAddon | undefined> {
   const before = openFiles();
   const modules = await loadAll(specification, program);
-  const open = await lingering();
-  const threads = foreignThreads(program.threads, await threadsWithPool());
-  const files = openedSince(before);
-  const refused = refusedFiles(files, specification.keepFds);
-  const trouble = [
-    ...(threads.length > 0 ? [`threads: ${threads.join(", ")}`] : []),
-    ...(open.length > 0 ? [`open in the event loop: ${open.join(", ")}`] : []),
-    ...(refused.length > 0 ? [`open files: ${refused.join(", ")}`] : []),
-  ];
-  if (trouble.length > 0) {
-    const message = `What was loaded has left what children cannot share: ${trouble.join("; ")}`;
-    giveUp({ module: "", exception: null, message, threads, openFiles: refused });
+  const refused = (): readonly string[] => refusedFiles(openedSince(before), specification.keepFds);
+  const obstacles = await lingering(program.threads, refused);
+  const words = describeObstacles(obstacles);
+  if (words !== "") {
+    const message = `What was loaded has left what children cannot share: ${words}`;
+    const { threads, files } = obstacles;
+    giveUp({ module: "", exception: null, message, threads, openFiles: files });
   }
   const { addon, why } = await forkable();
-  const report = { runtime: process.versions.node, modules, threads, openFiles: files };
+  const report = {
+    runtime: process.versions.node,
+    modules,
+    threads: [],
+    openFiles: openedSince(before),
+  };
   writeOutcome({ kind: "ready", report: { ...report, canFork: addon !== undefined, why } });
   return addon;
 }
@@ -67,6 +66,7 @@ async function watched(module: string, load: () => Promise<unknown>): Promise<vo
     uncaught: (thrown) => {
       uncaught = describeThrown(thrown);
     },
+    drained: () => undefined,
     exit: (code) => {
       const message =
         uncaught !== null

@@ -24,22 +24,21 @@ export async function threadsWithPool(): Promise<Threads> {
 export type OwnThreads =
   { readonly kind: "executed"; readonly threads: Threads } | { readonly kind: "forked" };
 
-/** How many threads this process may have when it is forked. */
-export function allowedThreads(own: OwnThreads): number {
-  return own.kind === "executed"
-    ? own.threads.size + zygoteAddon().platformThreads()
-    : 1 + zygoteAddon().platformThreads() + poolSize();
-}
-
 /** The names of threads that are not Node's; of a forked process, whose own cannot be told from others, those of all. */
-export function foreignThreads(own: OwnThreads, now: Threads): readonly string[] {
-  if (now.size <= allowedThreads(own)) return [];
-  const known = own.kind === "executed" ? own.threads : new Set([String(process.pid)]);
-  return [...now].filter((id) => !known.has(id)).map(nameOf);
+export function foreignThreads(own: OwnThreads): readonly string[] {
+  const now = currentThreads();
+  if (own.kind === "executed") return namesOf(now, own.threads);
+  const most = 1 + zygoteAddon().platformThreads() + poolSize();
+  return now.size > most ? namesOf(now, new Set([String(process.pid)])) : [];
 }
 
 export function currentThreads(): Threads {
   return new Set(readdirSync(TASKS));
+}
+
+/** The names of those that are not known. */
+export function namesOf(threads: Threads, known: Threads): readonly string[] {
+  return [...threads].filter((id) => !known.has(id)).map(nameOf);
 }
 
 function nameOf(thread: string): string {
