@@ -29,9 +29,9 @@ def run() -> NoReturn:
     from . import ready_for_workers  # noqa: F401
     from .zygote import run_zygote
 
-    fork = fork_through(spec.fork_library)
+    fork = fork_through(spec.fork_library, memory)
     while spec.kind == "zygote":
-        born = run_zygote(spec, link, fork, memory)
+        born = run_zygote(spec, link, fork)
         # From here on in a forked child.
         link = born.link
         spec = adopt(link, born.specification_fd, memory)

@@ -1,4 +1,4 @@
-"""A fork whose child is the keeper's, and not ours."""
+"""Forking a worker that is the keeper's child, and not ours, with its first steps done."""
 
 from __future__ import annotations
 
@@ -6,48 +6,71 @@ import os
 from time import monotonic_ns
 from typing import Callable, Optional
 
-# Returns 0 and the time of the child's first instruction in the child, and its pid and 0 in the parent; raises OSError
-# where there is no child.
-Fork = Callable[[], "tuple[int, int]"]
+from .link import LINK_FD, Link
+from .own_memory import OwnMemory
+
+# Takes the worker's end of its link, its id, and when it was asked for. Returns 0 in the child, which has its session, its
+# id and its link by then, and has said `B`; its pid in the parent. Raises OSError where there is no child.
+Fork = Callable[[int, bytes, int], int]
 
 
-def fork_through(library: Optional[str]) -> Fork:
+def fork_through(library: Optional[str], memory: OwnMemory) -> Fork:
     """By the C library where that can be loaded; else by forking twice, which copies all page tables twice."""
-    if library is None:
-        return _fork_twice
-    try:
-        return _native_fork(library)
-    except (ImportError, OSError, AttributeError):
-        return _fork_twice
+    if library is not None:
+        try:
+            return _native_fork(library, memory)
+        except (ImportError, OSError, AttributeError):
+            pass
+
+    def fork(link: int, id: bytes, asked: int) -> int:
+        return _fork_in_python(link, id, asked, memory)
+
+    return fork
 
 
-def _native_fork(library: str) -> Fork:
+def _native_fork(library: str, memory: OwnMemory) -> Fork:
     import ctypes
 
-    fork = ctypes.PyDLL(library).forkbus_fork
+    fork_worker = ctypes.PyDLL(library).forkbus_fork_worker
+    fork_worker.argtypes = [ctypes.c_int, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_void_p]
+    fork_worker.restype = ctypes.c_int
     before, after_in_parent, after_in_child = (
         getattr(ctypes.pythonapi, f"PyOS_{name}") for name in ("BeforeFork", "AfterFork_Parent", "AfterFork_Child")
     )
     for hook in (before, after_in_parent, after_in_child):
         hook.argtypes, hook.restype = [], None
-    fork.argtypes, fork.restype = [], ctypes.c_int
 
-    def call() -> tuple[int, int]:
+    def fork(link: int, id: bytes, asked: int) -> int:
+        place = memory.place_of_id()
+        digits = id.hex().encode()
         before()
-        pid = fork()
+        pid = fork_worker(link, asked, digits, place)
         if pid == 0:
-            now = monotonic_ns()
             after_in_child()
-            return 0, now
+            return 0
         after_in_parent()
         if pid < 0:
             raise OSError(-pid, os.strerror(-pid))
-        return pid, 0
+        return int(pid)
 
-    return call
+    return fork
 
 
-def _fork_twice() -> tuple[int, int]:
+def _fork_in_python(link: int, id: bytes, asked: int, memory: OwnMemory) -> int:
+    pid = _fork_twice()
+    if pid == 0:
+        forked = monotonic_ns()
+        os.setsid()
+        memory.set_id(id)
+        os.dup2(link, LINK_FD, inheritable=False)
+        os.close(link)
+        own = Link(LINK_FD)
+        own.send(b"B", asked.to_bytes(8, "little") + forked.to_bytes(8, "little"))
+        own.release()
+    return pid
+
+
+def _fork_twice() -> int:
     reader, writer = os.pipe()
     middle = os.fork()
     if middle == 0:
@@ -58,12 +81,11 @@ def _fork_twice() -> tuple[int, int]:
             os.write(writer, b"%d" % -(error.errno or 1))
             os._exit(1)
         if child == 0:
-            now = monotonic_ns()
             os.close(reader)
             os.close(writer)
             while os.getppid() == middle:
                 os.sched_yield()
-            return 0, now
+            return 0
         os.write(writer, b"%d" % child)
         os._exit(0)
     os.close(writer)
@@ -75,4 +97,4 @@ def _fork_twice() -> tuple[int, int]:
         pass  # SIGCHLD is ignored.
     if child < 0:
         raise OSError(-child, os.strerror(-child))
-    return child, 0
+    return child

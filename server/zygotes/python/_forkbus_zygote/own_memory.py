@@ -23,14 +23,17 @@ class OwnMemory:
         self._arguments = int(fields[_ARG_START]), int(fields[_ARG_END])
         self._id_at = self._find_id(int(fields[_ENV_START]), int(fields[_ENV_END]))
 
-    def set_id(self, new: bytes) -> None:
-        """Puts a worker's id over the inherited one: the keeper knows its own by what is in this block."""
-        if self._id_at is None:
-            return
-        address = self._id_at
+    def place_of_id(self) -> Optional[int]:
+        """Where the digits of our id are: the keeper knows its own by what is there."""
         # Something else may have taken the block over since: programs that set their title do.
-        if _read(address, len(_ID)) == _ID:
-            _write(address + len(_ID), new.hex().encode())
+        if self._id_at is None or _read(self._id_at, len(_ID)) != _ID:
+            return None
+        return self._id_at + len(_ID)
+
+    def set_id(self, new: bytes) -> None:
+        place = self.place_of_id()
+        if place is not None:
+            _write(place, new.hex().encode())
 
     def set_title(self, title: str, name: str) -> None:
         start, end = self._arguments

@@ -10,7 +10,6 @@ from typing import NoReturn, Optional
 from .forking import Fork
 from .inherited import make_random_again
 from .link import LINK_FD, RESULT_FD, Link
-from .own_memory import OwnMemory
 from .threads import other_threads
 
 _ID_BYTES = 16
@@ -25,7 +24,7 @@ class Born:
         self.specification_fd = specification_fd
 
 
-def serve(link: Link, fork: Fork, memory: OwnMemory) -> Optional[Born]:
+def serve(link: Link, fork: Fork) -> Optional[Born]:
     """
     Forks workers until it is told to stop, or the link ends. In each child it returns as well: with what that was born as.
     """
@@ -33,7 +32,7 @@ def serve(link: Link, fork: Fork, memory: OwnMemory) -> Optional[Born]:
         packet, descriptors = link.receive()
         kind = packet[:1]
         if kind == b"F" and len(descriptors) == 1:
-            born = _fork_one(link, packet[1 : 1 + _ID_BYTES], descriptors[0], fork, memory)
+            born = _fork_one(link, packet[1 : 1 + _ID_BYTES], descriptors[0], fork)
             if born is not None:
                 return born
             continue
@@ -46,19 +45,19 @@ def serve(link: Link, fork: Fork, memory: OwnMemory) -> Optional[Born]:
             return None
 
 
-def _fork_one(link: Link, id: bytes, child_end: int, fork: Fork, memory: OwnMemory) -> Optional[Born]:
+def _fork_one(link: Link, id: bytes, child_end: int, fork: Fork) -> Optional[Born]:
     asked = monotonic_ns()
     threads = other_threads()
     if threads:
         _refuse(link, id, errno.EBUSY, ", ".join(threads))
     else:
         try:
-            pid, forked = fork()
+            pid = fork(child_end, id, asked)
         except OSError as error:
             _refuse(link, id, error.errno or errno.EAGAIN, error.strerror or "")
         else:
             if pid == 0:
-                return _begin(link, id, child_end, asked, forked, memory)
+                return _begin(link)
     os.close(child_end)
     return None
 
@@ -68,22 +67,17 @@ def _refuse(link: Link, id: bytes, number: int, reason: str) -> None:
     link.send(b"X", id + number.to_bytes(4, "little") + text)
 
 
-def _begin(server: Link, id: bytes, descriptor: int, asked: int, forked: int, memory: OwnMemory) -> Born:
-    """The first moments of a child. Whatever goes wrong here, its parent's code must not go on in it."""
+def _begin(server: Link) -> Born:
+    """A child waits to be told to go. Whatever goes wrong here, its parent's code must not go on in it."""
     try:
-        os.setsid()
-        memory.set_id(id)
-        # By their numbers: what was the fork server's must never be free for a file of the user.
         server.release()
-        os.dup2(descriptor, LINK_FD, inheritable=False)
-        os.close(descriptor)
         link = Link(LINK_FD)
-        link.send(b"B", asked.to_bytes(8, "little") + forked.to_bytes(8, "little"))
         make_random_again()
         packet, files = link.receive()
         if packet != b"G" or len(files) != 5:
             os._exit(0)
         specification, result, *standard = files
+        # By their numbers: what was the fork server's must never be free for a file of the user.
         os.dup2(result, RESULT_FD, inheritable=False)
         os.close(result)
         for number, file in enumerate(standard):

@@ -51,14 +51,9 @@ class Specification:
 
 def read_specification(descriptor: int) -> Specification:
     """Reads and closes a specification's file, wherever its offset is."""
-    content = bytearray()
-    while True:
-        chunk = os.pread(descriptor, 1 << 22, len(content))
-        if not chunk:
-            break
-        content += chunk
+    content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
     os.close(descriptor)
     length = int.from_bytes(content[:4], "little")
     if len(content) < 4 + length:
         raise ValueError(f"A specification of {length} bytes ends after {len(content) - 4}")
-    return Specification(json.loads(content[4 : 4 + length]), bytes(content[4 + length :]))
+    return Specification(json.loads(content[4 : 4 + length]), content[4 + length :])

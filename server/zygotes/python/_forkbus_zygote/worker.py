@@ -78,9 +78,9 @@ def _serve_forks(spec: Specification, link: Link, memory: OwnMemory) -> None:
     if threads:
         raise RuntimeError(f"A process that serves forks must have no other threads, and this one has {', '.join(threads)}")
     flush_stdio()
-    fork = fork_through(spec.fork_library)
+    fork = fork_through(spec.fork_library, memory)
     link.send(b"R")
-    born = serve(link, fork, memory)
+    born = serve(link, fork)
     if born is None:
         return
     # A child: below us on the stack is its parent's program, which must not go on here.

@@ -11,7 +11,6 @@ from . import worker_handle
 from .forking import Fork
 from .inherited import disown_finalizers, reset_signals
 from .link import Link
-from .own_memory import OwnMemory
 from .preloads import PreloadError, load
 from .result_file import ResultFile
 from .serving import Born, serve
@@ -19,7 +18,7 @@ from .specification import Specification
 from .stdio import flush_stdio
 
 
-def run_zygote(spec: Specification, link: Link, fork: Fork, memory: OwnMemory) -> Born:
+def run_zygote(spec: Specification, link: Link, fork: Fork) -> Born:
     """Returns in each forked child; the zygote itself exits with the link."""
     worker_handle.become(None)
     result = ResultFile()
@@ -51,7 +50,7 @@ def run_zygote(spec: Specification, link: Link, fork: Fork, memory: OwnMemory) -
     gc.collect()
     gc.freeze()
     link.send(b"R")
-    born = serve(link, fork, memory)
+    born = serve(link, fork)
     if born is None:
         _exit(0)
     return born
