@@ -95,6 +95,10 @@ test: build try-python ## Run all tests; the last line says how many passed
 	$(MAKE) --silent -C server/native/keeper asan fuzz
 	@node dist/test/run.js
 
+.PHONY: test-python-versions
+test-python-versions: build ## Test the Python fork server with every CPython from 3.9 to 3.14 that is found
+	@test/zygotes/python/run-versions.sh
+
 .PHONY: test-polyglot
 test-polyglot: build ## Build and run the examples in other languages
 	@node dist/test/run.js polyglot

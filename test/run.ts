@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { packageRoot } from "../server/kernel/package-root.js";
 import { missingEngine } from "./support/missing-engine.js";
 import { missingForNodeZygote } from "./support/node-zygote-suite.js";
+import { missingPythonForZygotes, runPythonZygoteTests } from "./support/python-zygote-suite.js";
 import { type Counts, missingPython, runPythonTests } from "./support/python-suite.js";
 
 /**
@@ -20,6 +21,7 @@ const SUITES: readonly Suite[] = [
   { name: "fuzz" },
   { name: "package" },
   { name: "python", missing: () => Promise.resolve(missingPython()) },
+  { name: "python-zygote", missing: () => Promise.resolve(missingPythonForZygotes()) },
   { name: "container", missing: () => missingEngine(process.env) },
   { name: "polyglot", onlyByName: true },
 ];
@@ -45,6 +47,10 @@ async function run({ name: suite, missing }: Suite, directory: string): Promise<
   process.stdout.write(`\n== ${suite} tests\n`);
   if (suite === "python") return runPythonTests(directory) ?? CRASHED;
   const tally = join(directory, suite);
+  if (suite === "python-zygote") {
+    runPythonZygoteTests(tally);
+    return readCounts(tally) ?? CRASHED;
+  }
   const tests = join(packageRoot, "dist/test");
   spawnSync(
     process.execPath,

@@ -131,10 +131,15 @@ class Process:
         return json.loads(result["data"])
 
     def stdout(self) -> str:
-        return (self.directory / "stdout").read_text()
+        return self._output("stdout")
 
     def stderr(self) -> str:
-        return (self.directory / "stderr").read_text()
+        return self._output("stderr")
+
+    def _output(self, name: str) -> str:
+        """Empty before the process has been told to go."""
+        path = self.directory / name
+        return path.read_text() if path.exists() else ""
 
     def files(self) -> list[int]:
         """Standard input, output and error, opened as the keeper does."""
@@ -155,6 +160,10 @@ class FakeKeeper:
         self.directory = Path(tempfile.mkdtemp(prefix="forkbus-keeper-"))
         self.unreaped: set[int] = set()
         self._links: list[socket.socket] = []
+        for inherited in os.listdir("/proc/self/fd"):
+            # As for a real keeper: what it has open is its own.
+            with contextlib.suppress(OSError):
+                os.set_inheritable(int(inherited), int(inherited) <= 2)
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def __enter__(self) -> FakeKeeper:
