@@ -187,7 +187,7 @@ class Calls:
 class ForkedCalls(Calls, ZygoteCase):
     def start(self, target: Any, arguments: bytes = b"", **more: Any) -> Process:
         if not hasattr(self, "server"):
-            self.server = self.zygote("asyncio")
+            self.server = self.zygote("asyncio", "targets")
         spec = self.keeper.work(target, searchPath=[MODULES], **more)
         self.last_started = self.keeper.fork(self.server, spec, arguments)
         return self.last_started

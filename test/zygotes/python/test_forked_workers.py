@@ -108,7 +108,7 @@ class Specialising(ZygoteCase):
 
 class Siblings(ZygoteCase):
     def test_have_nothing_random_in_common(self) -> None:
-        server = self.zygote("random", "uuid", "tempfile", init=function("targets:unique"))
+        server = self.zygote("targets", init=function("targets:unique"))
         count = 1000
         seen: list[list[str]] = []
         for _ in range(count // 20):
@@ -131,7 +131,7 @@ class Siblings(ZygoteCase):
         self.assertEqual((len(lines), set(lines[1:])), (801, expected))
 
     def test_end_each_in_its_own_way(self) -> None:
-        server = self.zygote()
+        server = self.zygote("targets")
         before = len(os.listdir(f"/proc/{server.pid}/fd"))
         chance = random.Random(4)
         running: list[tuple[Process, int]] = []
