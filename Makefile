@@ -77,8 +77,16 @@ try-python:
 .PHONY: build
 build: dist/.package-stamp ## Build the daemon, the keeper, the client and the CLI
 
+# One addon for each version of Node that is supported.
+dist/node-versions/.stamp: packaging/fetch-node-versions.sh $(zygote_addon_files)
+	@packaging/fetch-node-versions.sh
+	@for version in dist/node-versions/*/; do \
+	  $(MAKE) --silent -C server/native/zygote-addon NODE_HEADERS=$(CURDIR)/$${version}include/node all || exit 1; done
+	@touch $@
+
 .PHONY: package
-package: build ## Make dist/package/forkbus-VERSION.tgz, for npm install
+package: build dist/node-versions/.stamp ## Make dist/package/forkbus-VERSION.tgz, for npm install
+	@node dist/packaging/prepare.js
 	@mkdir -p dist/package
 	@cd dist/package && rm -f forkbus-*.tgz && $(NPM) pack --silent ../..
 
@@ -98,6 +106,11 @@ test: build try-python ## Run all tests; the last line says how many passed
 .PHONY: test-python-versions
 test-python-versions: build ## Test the Python fork server with every CPython from 3.9 to 3.14 that is found
 	@test/zygotes/python/run-versions.sh
+.PHONY: test-node-versions
+test-node-versions: build dist/node-versions/.stamp ## Test the fork server with each supported version of Node
+	@for version in dist/node-versions/*/; do \
+	  echo "== $$($${version}bin/node --version)"; \
+	  FORKBUS_TEST_NODE=$(CURDIR)/$${version}bin/node node dist/test/run.js node-zygote || exit 1; done
 
 .PHONY: test-polyglot
 test-polyglot: build ## Build and run the examples in other languages

@@ -65,6 +65,12 @@ function included(): readonly Included[] {
       text: "",
     },
     {
+      title: "The headers of Node.js in dist/prebuilds/*/forkbus-zygote-*.node",
+      notice:
+        "Compiled with the headers of Node.js and libuv, under the MIT licence, and of V8, under the BSD 3-Clause licence;\nno more of these than inline functions is in it.",
+      text: "",
+    },
+    {
       title: "dist/node-api-headers",
       notice: "Headers of Node-API, from the npm package node-api-headers.",
       text: readText(join(modules, "node-api-headers/LICENSE")),

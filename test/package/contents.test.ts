@@ -9,7 +9,7 @@ import { type Installed, installGlobally, pack } from "./support/packed.js";
 const BELONGS: readonly RegExp[] = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|THIRD_PARTY\.md)$/,
   /^licenses\/[\w.-]+\.txt$/,
-  /^docs\/[A-Z]+\.md$/,
+  /^docs\/[A-Z-]+\.md$/,
   /^deploy\/(README\.md|Containerfile|container-entrypoint|systemd\/forkbus[\w.-]*)$/,
   /^examples\/hello-multiprocessing\.ts$/,
   /^proto\/(forkbus\/v1\/\w+\.proto|gen\/\w+\.binpb)$/,
