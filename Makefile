@@ -10,7 +10,7 @@ proto_files := $(wildcard proto/forkbus/v1/*.proto)
 keeper_files := $(wildcard server/native/keeper/*.c server/native/keeper/*.h) server/native/keeper/Makefile
 fork_files := $(wildcard server/native/fork/*.c server/native/fork/*.h) server/native/fork/Makefile
 zygote_addon_files := $(wildcard server/native/zygote-addon/*.c server/native/zygote-addon/*.cc server/native/zygote-addon/*.h) \
-  server/native/zygote-addon/Makefile server/native/fork/fork.c server/native/fork/fork.h
+  server/native/zygote-addon/Makefile $(fork_files)
 addon_files := $(wildcard server/native/addon/*.c server/native/addon/*.h) server/native/addon/Makefile
 typescript_files := $(shell find packaging wire server client/typescript cli test bench examples -name '*.ts' 2>/dev/null)
 zygote_python_files := $(shell find server/zygotes/python -name '*.py')
@@ -106,6 +106,7 @@ test: build try-python ## Run all tests; the last line says how many passed
 .PHONY: test-python-versions
 test-python-versions: build ## Test the Python fork server with every CPython from 3.9 to 3.14 that is found
 	@test/zygotes/python/run-versions.sh
+
 .PHONY: test-node-versions
 test-node-versions: build dist/node-versions/.stamp ## Test the fork server with each supported version of Node
 	@for version in dist/node-versions/*/; do \

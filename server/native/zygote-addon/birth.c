@@ -1,7 +1,7 @@
-/* Forking a Node process, and the first acts of the child: docs/FORK-SERVERS.md. */
+/* Forking a Node process, and what it takes before JavaScript can run in the child. */
 #define _GNU_SOURCE
 #include "zygote.h"
-#include "fork.h"
+#include "../fork/birth.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -57,27 +57,6 @@ static char *id_in_environment(void) {
   return NULL;
 }
 
-static void become(const uint8_t id[16]) {
-  static char *place;
-  if (place == NULL) place = id_in_environment();
-  if (place == NULL) return;
-  for (int i = 0; i < 16; i++) {
-    place[2 * i] = "0123456789abcdef"[id[i] >> 4];
-    place[2 * i + 1] = "0123456789abcdef"[id[i] & 15];
-  }
-}
-
-static void put_u64(uint8_t *at, uint64_t value) {
-  for (int i = 0; i < 8; i++) at[i] = (uint8_t)(value >> (8 * i));
-}
-
-static void say_born(int link, uint64_t asked, uint64_t forked) {
-  uint8_t message[17] = {'B'};
-  put_u64(message + 1, asked);
-  put_u64(message + 9, forked);
-  if (link_send(link, message, sizeof message) < 0) _exit(0); /* Nobody is there any more to say go. */
-}
-
 /* Everything that must be so before JavaScript runs again. */
 static void repair(uv_loop_t *loop) {
   birth_await_signals(false);
@@ -94,16 +73,15 @@ static int prepare(int allowed_threads) {
 }
 
 pid_t birth_worker(uv_loop_t *loop, int link, const uint8_t id[16], uint64_t asked, int allowed_threads) {
+  static char *id_place;
+  if (id_place == NULL) id_place = id_in_environment();
+  char digits[33];
+  for (int i = 0; i < 16; i++) snprintf(digits + 2 * i, 3, "%02x", id[i]);
   const int unready = prepare(allowed_threads);
   if (unready < 0) return unready;
-  const pid_t worker = forkbus_fork();
-  if (worker != 0) return worker;
-  const uint64_t forked = link_now();
-  setsid();
-  become(id);
-  say_born(link, asked, forked);
-  repair(loop);
-  return 0;
+  const pid_t worker = forkbus_fork_worker(link, asked, digits, id_place);
+  if (worker == 0) repair(loop);
+  return worker;
 }
 
 pid_t birth_child(uv_loop_t *loop) {

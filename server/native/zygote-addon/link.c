@@ -40,10 +40,3 @@ int link_receive(int socket, struct packet *packet) {
   take_files(&message, packet);
   return 0;
 }
-
-int link_send(int socket, const void *bytes, size_t length) {
-  ssize_t sent;
-  do sent = send(socket, bytes, length, MSG_NOSIGNAL);
-  while (sent < 0 && errno == EINTR);
-  return sent < 0 ? -errno : 0;
-}

@@ -41,14 +41,14 @@ struct packet {
 };
 /* Waits for a packet. 0, or an errno, negated. */
 int link_receive(int socket, struct packet *packet);
-int link_send(int socket, const void *bytes, size_t length);
 uint64_t link_now(void);
 
 /* birth.c */
 
 /* Signals that end a fork server while it waits for orders, whatever handlers its program has installed. */
 void birth_await_signals(bool by_default);
-/* A worker that is the keeper's child: 0 in it, after its first act on the link. Its pid, or an errno, negated. */
+/* A worker that is the keeper's child: 0 in it, with its end of the link as descriptor 3 and its birth told. Its pid, or an
+ * errno, negated. */
 pid_t birth_worker(uv_loop_t *loop, int link, const uint8_t id[16], uint64_t asked, int allowed_threads);
 /* An ordinary child, repaired in the same way. */
 pid_t birth_child(uv_loop_t *loop);

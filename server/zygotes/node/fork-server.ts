@@ -36,7 +36,7 @@ export function serve(addon: ZygoteAddon): Served {
     if (type === FORK && link !== undefined && bytes.length === ID.end) {
       const id = bytes.subarray(ID.start, ID.end);
       const worker = addon.forkWorker(link, id, others + addon.platformThreads());
-      if (worker === 0) return { kind: "born", specification: takeLife(addon, link) };
+      if (worker === 0) return { kind: "born", specification: takeLife(addon) };
       closeSync(link);
       if (worker < 0) refuse(id, -worker, known);
       continue;
@@ -61,12 +61,11 @@ function refuse(id: Buffer, errno: number, known: Threads): void {
 }
 
 /** In a child: waits for its go. Without one it has never been. */
-function takeLife(addon: ZygoteAddon, link: number): Specification {
+function takeLife(addon: ZygoteAddon): Specification {
   repairProcess(addon);
-  const { bytes, files } = receive(addon, link);
+  const { bytes, files } = receive(addon, LINK);
   const [specification, result, ...streams] = files;
   if (bytes[0] !== GO || specification === undefined || result === undefined) addon.exitNow(0);
-  addon.move(link, LINK, true);
   addon.move(result, RESULT, true);
   streams.forEach((file, number) => addon.move(file, number, false));
   try {

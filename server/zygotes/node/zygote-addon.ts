@@ -13,7 +13,7 @@ export interface ZygoteAddon {
   unfit(): string;
   /** Waits, with everything else in this process. */
   receive(socket: number): Packet | number;
-  /** For the order that was received last: 0 in the child, which has said that it is born. */
+  /** For the order that was received last: 0 in the child, which has said so, with its link as descriptor 3. */
   forkWorker(link: number, id: Buffer, allowedThreads: number): number;
   /** 0 in an ordinary child. */
   forkChild(): number;
