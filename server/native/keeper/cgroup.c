@@ -73,6 +73,7 @@ static bool probe(void)
     format_id(K.h.instance, path);
     strcat(path, "/cgroup.kill");
     if (faccessat(K.h.cgroup, path, W_OK, 0) == 0) K.h.features |= FEATURE_CGROUP_KILL;
+    leaf_controllers();
   }
   int error = errno;
   close(leaf);
@@ -127,7 +128,7 @@ bool cgroup_create(const uint8_t id[ID_BYTES], int *fd)
   return *fd >= 0;
 }
 
-static void leaf_file(char path[64], const uint8_t id[ID_BYTES], const char *file)
+void leaf_file(char path[64], const uint8_t id[ID_BYTES], const char *file)
 {
   format_id(id, path);
   path[2 * ID_BYTES] = '/';

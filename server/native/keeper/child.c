@@ -101,14 +101,26 @@ static void reset_oom_score(void)
   close(fd);
 }
 
+/* Out of the way first: any of them may have one of these numbers. */
+static int place_link(const struct start *start, int pipe)
+{
+  int high[] = {start->link, start->result, start->specification, pipe};
+  for (int i = 0; i < 4; i++)
+    if ((high[i] = fcntl(high[i], F_DUPFD_CLOEXEC, 16)) < 0) fail(pipe, STEP_SESSION);
+  for (int i = 0; i < 3; i++)
+    if (dup2(high[i], 3 + i) < 0) fail(pipe, STEP_SESSION);
+  return high[3];
+}
+
 _Noreturn void child_run(const struct start *start)
 {
   const struct request *request = start->request;
-  int pipe = start->report;
+  int pipe = start->report, first = start->link < 0 ? 3 : 6;
   sigset_t none;
   if (dup2(start->in, 0) < 0 || dup2(start->out, 1) < 0 || dup2(start->err, 2) < 0) fail(pipe, STEP_SESSION);
+  if (start->link >= 0) pipe = place_link(start, pipe);
   /* At once: while we are stuck on a dead mount we must not hold the keeper's lock or socket. */
-  if (pipe > 3 && syscall(SYS_close_range, 3, pipe - 1, 0) != 0) fail(pipe, STEP_SESSION);
+  if (pipe > first && syscall(SYS_close_range, first, pipe - 1, 0) != 0) fail(pipe, STEP_SESSION);
   if (syscall(SYS_close_range, pipe + 1, ~0u, 0) != 0) fail(pipe, STEP_SESSION);
   /* What was ignored where the keeper was started ends here; the C library will not touch 32 and 33, the kernel will. */
   static const uint64_t default_action[8]; /* the kernel's struct sigaction, and more */

@@ -113,7 +113,7 @@ static bool retry_later(struct slot *slot)
 }
 
 /* A failed start, once reaped, is over when its leaf is gone; an acknowledged worker when its tree is, too. */
-static void try_to_free(struct slot *slot)
+void try_to_free(struct slot *slot)
 {
   K.trees_left |= slot->tree;
   if (K.now_ms < slot->retry_at) {
@@ -138,16 +138,23 @@ static void try_to_free(struct slot *slot)
 void exit_noticed(struct slot *slot)
 {
   siginfo_t info;
+  link_drain(slot);
+  if (slot->state == HELD) start_abandon(slot, STEP_BIRTH, EINTR);
   if (slot->state == STARTING) {
-    start_reported(slot);
+    if (slot->report_fd >= 0) start_reported(slot);
     if (slot->state == STARTING) start_abandon(slot, slot->step == 0 ? STEP_SESSION : slot->step, EINTR);
   }
   if (slot->state == DYING) {
     if (sys_waitid(P_PIDFD, slot->pidfd, &info, WEXITED | WNOHANG, NULL) == 0 && info.si_pid == 0) return;
+    if (slot->error == EINTR) {
+      slot->exit_kind = (uint32_t)info.si_code;
+      slot->exit_value = (uint32_t)info.si_status;
+    }
     close_fd(&slot->pidfd);
     try_to_free(slot);
   } else if (slot->state == RUNNING && batched < BATCH && read_exit(slot)) {
     unwatch(slot->pidfd);
+    link_close(slot);
     slot->state = EXITED_UNACKED;
     slot->end_time_ns = clock_us(CLOCK_REALTIME) * 1000;
     batch[batched++] = slot_index(slot);
@@ -158,6 +165,10 @@ void exit_noticed(struct slot *slot)
 void slot_check(struct slot *slot)
 {
   switch (slot->state) {
+  case UNBORN:
+    if (K.now_ms < slot->deadline_ms) tick_before(slot->deadline_ms);
+    else never_born(slot, STEP_BIRTH, ETIMEDOUT, NULL);
+    break;
   case STARTING:
     if (K.now_ms < slot->deadline_ms) tick_before(slot->deadline_ms);
     else start_abandon(slot, slot->step == 0 ? STEP_SESSION : slot->step, ETIMEDOUT);

@@ -16,9 +16,9 @@
 #define NAME_BYTES (2 * ID_BYTES + 1)
 
 enum { FEATURE_CGROUP = 1, FEATURE_CGROUP_KILL = 2, FEATURE_CLONE_INTO = 4, FEATURE_PUNCH = 8, FEATURE_EXIT_INFO = 16,
-       FEATURE_RUN_AS = 32 };
+       FEATURE_RUN_AS = 32, FEATURE_MEMORY = 64, FEATURE_PIDS = 128, FEATURE_CPU = 256 };
 
-/* STARTING, RUNNING and EXITED are the states of the protocol; the others are the keeper's own business. */
+/* STARTING, RUNNING and EXITED are the protocol's, which knows HELD as 4; the others are the keeper's own business. */
 enum state {
   FREE = 0,
   STARTING = 1,
@@ -26,10 +26,21 @@ enum state {
   EXITED_UNACKED = 3,
   DYING = 4,  /* its start failed; it is being killed and will be reaped */
   FAILED = 5, /* reaped; SPAWN_FAILED is not sent yet */
-  CLOSING = 6 /* acknowledged and reaped; some of its tree or its cgroup is left */
+  CLOSING = 6, /* acknowledged and reaped; some of its tree or its cgroup is left */
+  UNBORN = 7,  /* a fork server was asked for it; there is no process yet that we know of */
+  HELD = 8     /* forked, and waiting for GO */
 };
 
-enum { PENDING_SPAWNED = 1, PENDING_STDIN_READY = 2, PENDING_EXITED = 4, PENDING_TREE_GONE = 8, PENDING_FAILED = 16 };
+enum { PENDING_SPAWNED = 1, PENDING_STDIN_READY = 2, PENDING_EXITED = 4, PENDING_TREE_GONE = 8, PENDING_FAILED = 16,
+       PENDING_BORN = 32, PENDING_SERVING = 64, PENDING_FIRST_LINE = 128 };
+
+/* Its SERVING: after UNSERVE it gets no more orders, and answers those that it has. */
+enum { SERVES_NOT, SERVES, SERVES_NO_MORE };
+
+/* What a forked child gets with its go, in this order. */
+enum { GO_SPECIFICATION, GO_RESULT, GO_STDIN, GO_STDOUT, GO_STDERR, GO_FDS };
+
+enum { MOMENT_ORDERED, MOMENT_ASKED, MOMENT_FORKED, MOMENT_GO, MOMENT_SPECIALISED, MOMENT_FIRST_LINE, MOMENTS };
 
 struct stream {
   uint64_t epoch, begin, end, scan_at;
@@ -55,6 +66,11 @@ struct slot {
   uint64_t orphans_seen;                 /* the number of the last scan that found some */
   uint64_t retry_at, give_up_at;         /* of removing what is left of it */
   uint32_t retry_ms, exit_source;
+  int32_t link_fd, go_fds[GO_FDS]; /* -1 where there is none; in go_fds also for /dev/null and a merged stderr */
+  uint32_t uid;                    /* whom it was started as: the user of what it forks */
+  uint8_t serving, hold, unused[2]; /* hold: it has no directory, and waits for GO once it is born */
+  uint8_t server[ID_BYTES];
+  uint64_t moments[MOMENTS];
 };
 
 /* What an upgrade hands over besides the slots. APPEND ONLY, like struct slot. */
@@ -79,6 +95,7 @@ struct keeper {
   uint64_t reserve_bytes, start_deadline_ms, idle_exit_ms;
   uint32_t max_workers;
   char **argv;
+  int resumed; /* holds the state of the keeper that we were before an upgrade, or -1 */
   /* run time */
   struct slot *slots;
   uint32_t used; /* slots that are not FREE */
@@ -97,8 +114,11 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 uint64_t clock_us(int clock);
 void tick_before(uint64_t ms);
 
+/* options.c */
+void parse_options(int argc, char **argv);
+
 /* events.c: what an epoll event is about */
-enum event { ON_LISTENER, ON_CONNECTION, ON_SIGNAL, ON_PIDFD, ON_REPORT, ON_STDIN };
+enum event { ON_LISTENER, ON_CONNECTION, ON_SIGNAL, ON_PIDFD, ON_REPORT, ON_STDIN, ON_LINK };
 bool watch(enum event event, struct slot *slot, int fd, uint32_t events);
 bool rewatch(enum event event, struct slot *slot, int fd, uint32_t events);
 void unwatch(int fd);
@@ -114,7 +134,10 @@ struct slot *slot_any(const uint8_t id[ID_BYTES]);
 struct slot *slot_by_id(const uint8_t id[ID_BYTES]);
 struct slot *slot_by_pid(pid_t pid);
 static inline uint32_t slot_index(const struct slot *slot) { return (uint32_t)(slot - K.slots); }
-static inline bool is_visible(const struct slot *slot) { return slot->state >= STARTING && slot->state <= EXITED_UNACKED; }
+static inline bool is_visible(const struct slot *slot)
+{
+  return (slot->state >= STARTING && slot->state <= EXITED_UNACKED) || slot->state == HELD;
+}
 
 /* connection.c */
 void connection_accept(void);
@@ -135,20 +158,48 @@ void send_notices(void);
 void send_list(void);
 void forget_notices(void);
 void put_positions(struct writer *out, const struct slot *slot);
-void spawn_failed(const uint8_t id[ID_BYTES], uint32_t step, int error);
+bool spawn_failed(const uint8_t id[ID_BYTES], uint32_t step, int error, const char *message);
 
 /* spawn.c, child.c */
 struct start {
   const struct request *request;
-  int in, out, err, report;
+  int in, out, err, report, link, result, specification; /* the worker's */
+  int leaf, our_in, our_report, our_link;
+  unsigned parts;
   bool change_user;
   uid_t uid;
   gid_t gid;
 };
+#define EMPTY_START(the_request) {.request = (the_request), .in = -1, .out = -1, .err = -1, .report = -1, .link = -1, \
+  .result = -1, .specification = -1, .leaf = -1, .our_in = -1, .our_report = -1, .our_link = -1}
+enum { PART_FILES = 1, PART_SPECIFICATION = 2, PART_REPORT = 4, PART_LINK = 8, PART_LEAF = 16 };
+bool start_prepare(struct start *start, unsigned parts, uint32_t *step);
+struct slot *start_slot(struct start *start);
+void start_close(struct start *start);
+void start_undo(struct start *start, struct slot *slot, uint32_t step);
+int start_refusal(const struct request *request, bool needs_data);
 void spawn(const struct request *request);
 void start_reported(struct slot *slot);
+void start_done(struct slot *slot);
 void start_abandon(struct slot *slot, uint32_t step, int error);
 _Noreturn void child_run(const struct start *start);
+
+/* link.c */
+bool link_open(int *ours, int *theirs);
+void link_event(struct slot *slot);
+void link_drain(struct slot *slot);
+void link_close(struct slot *slot);
+bool link_send(const struct slot *slot, const void *bytes, size_t length, const int *fds, int count);
+
+/* fork.c */
+void fork_worker(const struct request *request);
+void go(const struct request *request);
+void stop_births(void);
+void born(struct slot *slot, pid_t pid, uint64_t asked, uint64_t forked);
+void never_born(struct slot *slot, uint32_t step, int error, const char *message);
+
+/* pin.c */
+int pin(const struct request *request);
 
 /* exits.c */
 void exit_noticed(struct slot *slot);
@@ -156,6 +207,7 @@ void exits_finish(void);
 void slot_check(struct slot *slot);
 int adopt(const struct request *request);
 bool close_worker(struct slot *slot);
+void try_to_free(struct slot *slot);
 
 /* identity.c */
 bool process_mark(pid_t pid, uint8_t id[ID_BYTES]);
@@ -190,10 +242,18 @@ int cgroup_signal(const struct slot *slot, int signal);
 bool cgroup_remove(const uint8_t id[ID_BYTES]);
 void cgroup_take_over(struct slot *slot);
 void cgroup_leaf_path(const struct slot *slot, char *path, size_t size);
+void leaf_file(char path[64], const uint8_t id[ID_BYTES], const char *file);
+
+/* leaf.c */
+void leaf_controllers(void);
+void leaf_look_again(void);
+bool leaf_limits(const struct request *request);
+bool leaf_enter(const struct slot *slot);
 
 /* logs.c */
 bool logs_probe(void);
 bool logs_create(const struct request *request, struct start *start, uint32_t *step);
+bool logs_create_result(struct start *start);
 void logs_load(struct slot *slot);
 void logs_scan(struct slot *slot, bool force);
 void logs_check_space(void);

@@ -60,10 +60,10 @@ bool logs_probe(void)
 }
 
 /* The file is its worker's, which may then open it again, as /dev/stdout. */
-static int create_stream(const uint8_t id[ID_BYTES], int which, uid_t owner)
+static int create_stream(const uint8_t id[ID_BYTES], const char *name, uid_t owner)
 {
   char path[64];
-  log_path(path, id, names[which]);
+  log_path(path, id, name);
   int fd = open_log(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL);
   if (fd >= 0 && !hand_over(fd, owner)) {
     close(fd);
@@ -88,11 +88,18 @@ bool logs_create(const struct request *request, struct start *start, uint32_t *s
   bool good = hand_over(offsets, K.euid) && write_offsets(offsets, &empty, 0) && write_offsets(offsets, &empty, 1);
   close(offsets);
   if (!good) return false;
-  start->out = request->flags & FLAG_NULL_STDOUT ? K.null : create_stream(request->id, 0, start->uid);
+  start->out = request->flags & FLAG_NULL_STDOUT ? K.null : create_stream(request->id, "stdout", start->uid);
   if (start->out < 0) return false;
   if (request->flags & FLAG_MERGE_STDERR) start->err = start->out;
-  else start->err = request->flags & FLAG_NULL_STDERR ? K.null : create_stream(request->id, 1, start->uid);
+  else start->err = request->flags & FLAG_NULL_STDERR ? K.null : create_stream(request->id, "stderr", start->uid);
   return start->err >= 0;
+}
+
+/* What a process has to say at its end; the keeper never reads it. */
+bool logs_create_result(struct start *start)
+{
+  start->result = create_stream(start->request->id, "result", start->uid);
+  return start->result >= 0;
 }
 
 /* Takes epochs and offsets from what the keeper that made the files has left. */
@@ -187,9 +194,9 @@ void logs_check_space(void)
 /* Removes a worker's directory; 0, or the error. Only names that we made: anything else keeps it. */
 int logs_remove(const uint8_t id[ID_BYTES])
 {
-  static const char *const all[] = {"stdout", "stderr", "offsets"};
+  static const char *const all[] = {"stdout", "stderr", "offsets", "result"};
   char path[64];
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < 4; i++) {
     log_path(path, id, all[i]);
     if (unlinkat(K.h.directory, path, 0) != 0 && errno != ENOENT) return errno;
   }

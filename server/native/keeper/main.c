@@ -6,7 +6,6 @@
 #include "syscalls.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -25,14 +24,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define EXIT_USAGE 64
 #define EXIT_BUSY 75
 #define CHILDREN_EVERY_MS 100
 #define STOP_MS 10000
 #define LAST_ACKNOWLEDGEMENTS_MS 1000
 
 struct keeper K;
-static int resumed = -1; /* the state of the keeper that we were before an upgrade */
 
 /* One line to stderr, or none if that would block. */
 void say(const char *format, ...)
@@ -57,90 +54,19 @@ uint64_t clock_us(int clock)
 
 void tick_before(uint64_t ms) { if (ms < K.tick_at) K.tick_at = ms; }
 
-/* A keeper that was upgraded holds workers: it goes on without an option that only the other version knew. */
-static void usage(const char *what, const char *value)
-{
-  say("%s%s%s; try --help", what, value == NULL ? "" : ": ", value == NULL ? "" : value);
-  if (resumed < 0) exit(EXIT_USAGE);
-}
-
 /* After an upgrade there is no way back, and an end would lose every worker: we begin again, until it works. */
 static _Noreturn void die(const char *what)
 {
   say("%s: %s", what, strerror(errno));
-  while (resumed >= 0) {
+  while (K.resumed >= 0) {
     sleep(1);
-    lseek(resumed, 0, SEEK_SET);
+    lseek(K.resumed, 0, SEEK_SET);
     execv("/proc/self/exe", K.argv);
   }
   exit(1);
 }
 
-static uint64_t number(const char *name, const char *text, uint64_t least, uint64_t most)
-{
-  char *end;
-  errno = 0;
-  unsigned long long value = strtoull(text, &end, 10);
-  if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || value < least || value > most) usage(name, text);
-  return value < least ? least : value > most ? most : value;
-}
-
-/* A user or group, by name or number. */
-static uint32_t account(const char *name, const char *file, const char *text)
-{
-  uint32_t id = 0, second;
-  if (!look_up(file, text, &id, &second)) usage(name, text);
-  return id;
-}
-
-static const char help[] =
-    "Usage: forkbus-keeper --socket PATH --dir DIR [options]\n"
-    "  --group GROUP           may use the socket and read the logs\n"
-    "  --owner USER            may connect besides root (default: our own)\n"
-    "  --cgroup auto|none|PATH where workers get cgroups of their own\n"
-    "  --policy FILE           root's list of users that workers may run as\n"
-    "  --reserve-bytes N       free space below which logs are cut (default 67108864)\n"
-    "  --max-workers N         default 16384\n"
-    "  --start-deadline-ms N   default 10000\n"
-    "  --exit-when-idle S      exit after S seconds without daemon and workers\n"
-    "  --version, --help\n";
-
 static char former_cgroups[1024]; /* of the keeper that had the directory before */
-
-static void parse_options(int argc, char **argv)
-{
-  static const struct option options[] = {
-      {"socket", 1, NULL, 's'}, {"dir", 1, NULL, 'd'}, {"group", 1, NULL, 'g'}, {"owner", 1, NULL, 'o'},
-      {"cgroup", 1, NULL, 'c'}, {"policy", 1, NULL, 'p'}, {"reserve-bytes", 1, NULL, 'r'},
-      {"max-workers", 1, NULL, 'm'}, {"start-deadline-ms", 1, NULL, 't'}, {"exit-when-idle", 1, NULL, 'i'},
-      {"resume", 1, NULL, 'R'}, {"version", 0, NULL, 'v'}, {"help", 0, NULL, 'h'}, {0}};
-  opterr = 0;
-  for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-    switch (option) {
-    case 's': K.socket_path = optarg; break;
-    case 'd': K.directory_path = optarg; break;
-    case 'g': K.has_group = true; K.group = account("--group", "/etc/group", optarg); break;
-    case 'o': K.owner = account("--owner", "/etc/passwd", optarg); break;
-    case 'c': K.cgroup_mode = optarg; break;
-    case 'p': K.policy_path = optarg; break;
-    case 'r': K.reserve_bytes = number("--reserve-bytes", optarg, 0, INT64_MAX); break;
-    case 'm': K.max_workers = (uint32_t)number("--max-workers", optarg, 1, 1 << 20); break;
-    case 't': K.start_deadline_ms = number("--start-deadline-ms", optarg, 1, INT32_MAX); break;
-    case 'i': K.idle_exit_ms = number("--exit-when-idle", optarg, 1, INT32_MAX) * MS_PER_S; break;
-    case 'R': break;
-    case 'v': printf("forkbus-keeper %s (protocol %d)\n", KEEPER_VERSION, PROTOCOL_VERSION); exit(0);
-    case 'h': fputs(help, stdout); exit(0);
-    default: usage("cannot use this option", argv[optind - 1]);
-    }
-  }
-  struct sockaddr_un address;
-  if (optind != argc) usage("unexpected argument", argv[optind]);
-  if (K.socket_path == NULL || K.socket_path[0] != '/') usage("--socket needs an absolute path", K.socket_path);
-  if (strlen(K.socket_path) >= sizeof address.sun_path) usage("--socket is too long for a socket", K.socket_path);
-  if (K.directory_path == NULL || K.directory_path[0] != '/') usage("--dir needs an absolute path", K.directory_path);
-  bool known = strcmp(K.cgroup_mode, "auto") == 0 || strcmp(K.cgroup_mode, "none") == 0;
-  if (!known && K.cgroup_mode[0] != '/') usage("--cgroup needs auto, none or an absolute path", K.cgroup_mode);
-}
 
 /*
  * Opens a directory that we are going to make and remove names in. What others may write to, they may fill with
@@ -271,6 +197,7 @@ static void on_signal(void)
     } else {
       K.h.stopping = 1;
       K.h.stop_by = K.now_ms + STOP_MS;
+      stop_births();
       for (uint32_t i = 0; i < K.h.slots; i++)
         if (K.slots[i].state == RUNNING || K.slots[i].state == STARTING)
           sys_pidfd_send_signal(K.slots[i].pidfd, SIGTERM);
@@ -289,6 +216,7 @@ static void dispatch(const struct epoll_event *event)
   case ON_SIGNAL: on_signal(); break;
   case ON_PIDFD: exit_noticed(slot); break;
   case ON_REPORT: if (slot->state == STARTING) start_reported(slot); break;
+  case ON_LINK: link_event(slot); break;
   case ON_STDIN:
     if (!slot->stdin_waiting) break;
     unwatch(slot->stdin_fd);
@@ -381,20 +309,21 @@ int main(int argc, char **argv)
   K.reserve_bytes = UINT64_C(64) << 20;
   K.max_workers = 16384;
   K.start_deadline_ms = 10000;
-  K.h.listener = K.h.connection = K.h.lock = K.h.directory = K.h.cgroup = -1;
+  K.resumed = K.h.listener = K.h.connection = K.h.lock = K.h.directory = K.h.cgroup = -1;
   K.children_at = K.tick_at = NEVER;
-  if (argc > 1 && strncmp(argv[argc - 1], "--resume=", 9) == 0) resumed = atoi(argv[argc - 1] + 9);
+  if (argc > 1 && strncmp(argv[argc - 1], "--resume=", 9) == 0) K.resumed = atoi(argv[argc - 1] + 9);
   parse_options(argc, argv);
   K.now_ms = K.idle_since = clock_us(CLOCK_MONOTONIC) / 1000;
   prepare_process();
-  if (resumed < 0) {
+  if (K.resumed < 0) {
     start_fresh();
   } else {
-    if (!resume(resumed)) die("upgrade");
+    if (!resume(K.resumed)) die("upgrade");
+    if (K.h.cgroup >= 0) leaf_look_again();
     if (!policy_load(K.policy_path)) say("workers may run as the owner alone");
     K.tick_at = K.children_at = K.now_ms;
   }
-  say("%s %s, cgroups %s", resumed < 0 ? "started, version" : "upgraded to version", KEEPER_VERSION,
+  say("%s %s, cgroups %s", K.resumed < 0 ? "started, version" : "upgraded to version", KEEPER_VERSION,
       K.h.cgroup >= 0 ? K.h.cgroup_path : "not used");
   run();
   if (K.used > 0) say("stopped; %u exit records that nobody acknowledged are lost", (unsigned)K.used);

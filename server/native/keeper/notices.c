@@ -4,6 +4,7 @@
  */
 #include "keeper.h"
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -67,16 +68,44 @@ static void put_exit(struct writer *out, const struct slot *slot)
   put_u32(out, TAG_TREE, slot->tree);
 }
 
-static bool write_notice(const struct slot *slot, uint32_t pending)
+static void put_moments(struct writer *out, const struct slot *slot, bool all)
 {
-  static const enum type types[] = {SPAWNED, STDIN_READY, EXITED, TREE_GONE, SPAWN_FAILED};
+  uint64_t moments[MOMENTS];
+  if (slot->moments[MOMENT_ORDERED] == 0) return;
+  memcpy(moments, slot->moments, sizeof moments);
+  if (!all) moments[MOMENT_FIRST_LINE] = 0; /* a notice of its own says that one */
+  put_bytes(out, TAG_MOMENTS, moments, sizeof moments);
+}
+
+static void put_failure(struct writer *out, const struct slot *slot)
+{
+  char message[64];
+  put_u32(out, TAG_STEP, slot->step);
+  put_u32(out, TAG_ERRNO, slot->error);
+  if (slot->exit_kind == 0) return;
+  snprintf(message, sizeof message, slot->exit_kind == CLD_EXITED ? "it exited with code %u" : "signal %u ended it",
+           (unsigned)slot->exit_value);
+  put_string(out, TAG_MESSAGE, message);
+}
+
+/* In the order in which they are told: what began comes before what ended. */
+static const struct { uint32_t pending; enum type type; } order[] = {
+    {PENDING_BORN, BORN}, {PENDING_SPAWNED, SPAWNED}, {PENDING_SERVING, SERVING}, {PENDING_FIRST_LINE, FIRST_LINE},
+    {PENDING_STDIN_READY, STDIN_READY}, {PENDING_EXITED, EXITED}, {PENDING_TREE_GONE, TREE_GONE},
+    {PENDING_FAILED, SPAWN_FAILED}};
+
+static bool write_notice(const struct slot *slot, uint32_t pending, enum type type)
+{
   struct writer *out = &K.out;
-  begin_frame(out, types[__builtin_ctz(pending)], 0);
+  begin_frame(out, type, 0);
   put_bytes(out, TAG_ID, slot->id, ID_BYTES);
   if (pending == PENDING_SPAWNED) put_birth(out, slot);
-  if (pending == PENDING_FAILED) {
-    put_u32(out, TAG_STEP, slot->step);
-    put_u32(out, TAG_ERRNO, slot->error);
+  if (pending == PENDING_SPAWNED || pending == PENDING_FIRST_LINE) put_moments(out, slot, pending == PENDING_FIRST_LINE);
+  if (pending == PENDING_FAILED) put_failure(out, slot);
+  if (pending == PENDING_SERVING) put_u32(out, TAG_SERVING, slot->serving == SERVES);
+  if (pending == PENDING_BORN) {
+    put_u32(out, TAG_PID, (uint32_t)slot->pid);
+    put_u64(out, TAG_START_TICKS, slot->start_ticks);
   }
   if (pending == PENDING_EXITED) {
     put_u32(out, TAG_PID, (uint32_t)slot->pid);
@@ -90,9 +119,10 @@ void send_notices(void)
 {
   while (first != 0) {
     struct slot *slot = &K.slots[first - 1];
-    while (slot->pending != 0) {
-      uint32_t pending = slot->pending & -slot->pending;
-      if (!write_notice(slot, pending)) return;
+    for (size_t i = 0; i < sizeof order / sizeof order[0] && slot->pending != 0; i++) {
+      uint32_t pending = slot->pending & order[i].pending;
+      if (pending == 0) continue;
+      if (!write_notice(slot, pending, order[i].type)) return;
       slot->pending &= ~pending;
       if (pending == PENDING_FAILED) {
         slot->told = 1;
@@ -125,8 +155,10 @@ static bool write_worker(const struct slot *slot)
   struct writer *out = &K.out;
   begin_frame(out, WORKER, K.list_request);
   put_bytes(out, TAG_ID, slot->id, ID_BYTES);
-  put_u32(out, TAG_STATE, slot->state);
-  put_birth(out, slot);
+  put_u32(out, TAG_STATE, slot->state == HELD ? 4 : slot->state == UNBORN ? STARTING : slot->state);
+  if (slot->pid > 0) put_birth(out, slot);
+  if (slot->link_fd >= 0) put_u32(out, TAG_SERVING, slot->serving == SERVES);
+  put_moments(out, slot, true);
   put_u64(out, TAG_OFFSET, slot->stdin_offset);
   put_u32(out, TAG_CLOSE, slot->stdin_closed);
   put_positions(out, slot);
@@ -141,7 +173,7 @@ void send_list(void)
   for (; K.listing != 0 && K.listing <= K.h.slots; K.listing++) {
     struct slot *slot = &K.slots[K.listing - 1];
     struct process_stat stat;
-    if (!is_visible(slot)) continue;
+    if (!is_visible(slot) && slot->state != UNBORN) continue;
     if (slot->state == STARTING && slot->start_ticks == 0 && read_process_stat(slot->pid, &stat))
       slot->start_ticks = stat.start_ticks;
     if (!write_worker(slot)) return;
@@ -154,11 +186,13 @@ void send_list(void)
   K.h.flowing = true;
 }
 
-void spawn_failed(const uint8_t id[ID_BYTES], uint32_t step, int error)
+/* At once: an answer, which there is always room for, or what has more to say than fits into a slot. */
+bool spawn_failed(const uint8_t id[ID_BYTES], uint32_t step, int error, const char *message)
 {
   begin_frame(&K.out, SPAWN_FAILED, 0);
   put_bytes(&K.out, TAG_ID, id, ID_BYTES);
   put_u32(&K.out, TAG_STEP, step);
   put_u32(&K.out, TAG_ERRNO, (uint32_t)error);
-  end_frame(&K.out);
+  if (message != NULL) put_string(&K.out, TAG_MESSAGE, message);
+  return end_frame(&K.out);
 }

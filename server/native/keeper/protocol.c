@@ -50,6 +50,10 @@ static bool take(struct request *r, unsigned tag, const struct span *value)
     if (value->length != ID_BYTES) return false;
     memcpy(r->id, value->bytes, ID_BYTES);
     return true;
+  case TAG_SERVER:
+    if (value->length != ID_BYTES) return false;
+    memcpy(r->server, value->bytes, ID_BYTES);
+    return true;
   case TAG_VERSION_MIN: return fixed(value, &r->version_min, 4);
   case TAG_VERSION_MAX: return fixed(value, &r->version_max, 4);
   case TAG_UID: return fixed(value, &r->uid, 4);
@@ -69,6 +73,7 @@ static bool take(struct request *r, unsigned tag, const struct span *value)
   case TAG_PATH: return text(value, &r->path);
   case TAG_CWD: return text(value, &r->cwd);
   case TAG_ARG:
+  case TAG_LIMIT:
   case TAG_ENV: return text(value, NULL);
   case TAG_CPUS: r->cpus = *value; return true;
   case TAG_DATA: r->data = *value; return true;

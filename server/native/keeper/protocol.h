@@ -20,21 +20,23 @@ enum tag {
   TAG_EXIT_CODE_KIND, TAG_EXIT_VALUE, TAG_USAGE, TAG_END_TIME_NS, TAG_SIGNAL, TAG_SCOPE, TAG_OFFSET, TAG_DATA,
   TAG_CLOSE, TAG_CGROUP, TAG_MESSAGE, TAG_KEEPER_VERSION, TAG_FEATURES, TAG_MAX_WORKERS, TAG_INSTANCE, TAG_BOOT_ID,
   TAG_PID_NAMESPACE, TAG_TIMINGS, TAG_STDOUT_POSITION, TAG_STDERR_POSITION, TAG_TREE, TAG_DIRECTORY, TAG_UMASK,
-  TAG_EXIT_SOURCE = 44
+  TAG_EXIT_SOURCE = 44, TAG_SERVER, TAG_MOMENTS, TAG_SERVING, TAG_LIMIT
 };
 
 enum type {
   HELLO = 1, WELCOME, SPAWN, SIGNAL, ACK_EXIT, WRITE_STDIN, LIST, SCAN_LOGS, REMOVE, UPGRADE, SHUTDOWN, ADOPT,
+  FORK, GO, PIN, UNSERVE,
   OK = 64, ERROR, STDIN, WORKER, LIST_END, LOGS,
-  SPAWNED = 96, SPAWN_FAILED, EXITED, TREE_GONE, STDIN_READY
+  SPAWNED = 96, SPAWN_FAILED, EXITED, TREE_GONE, STDIN_READY, BORN, SERVING, FIRST_LINE
 };
 
 enum step {
   STEP_REQUEST = 1, STEP_DIRECTORY, STEP_FILES, STEP_CGROUP, STEP_CLONE, STEP_SESSION, STEP_RLIMIT, STEP_AFFINITY,
-  STEP_USER, STEP_CWD, STEP_EXEC
+  STEP_USER, STEP_CWD, STEP_EXEC, STEP_BIRTH, STEP_FORK, STEP_SPECIFICATION, STEP_LIMITS
 };
 
-enum { FLAG_STDIN_PIPE = 1, FLAG_MERGE_STDERR = 2, FLAG_NULL_STDOUT = 4, FLAG_NULL_STDERR = 8, FLAG_WAIT_TREE = 16 };
+enum { FLAG_STDIN_PIPE = 1, FLAG_MERGE_STDERR = 2, FLAG_NULL_STDOUT = 4, FLAG_NULL_STDERR = 8, FLAG_WAIT_TREE = 16,
+       FLAG_LINK = 32, FLAG_HOLD = 64 };
 
 enum exit_source { SOURCE_WAITID = 1, SOURCE_PIDFD_INFO, SOURCE_PROC_STAT };
 
@@ -43,14 +45,14 @@ struct span {
   size_t length;
 };
 
-/* A decoded request. The spans point into the frame; `fields` holds the repeated ones (ARG, ENV, RLIMIT). */
+/* A decoded request. The spans point into the frame; `fields` holds the repeated ones (ARG, ENV, RLIMIT, LIMIT). */
 struct request {
   uint16_t type;
   uint32_t number;
   uint64_t present; /* bit per tag */
   bool valid;       /* every known field has its size, and no string holds a NUL */
   struct span fields, path, cwd, cpus, data;
-  uint8_t id[ID_BYTES];
+  uint8_t id[ID_BYTES], server[ID_BYTES];
   uint32_t version_min, version_max, uid, gid, flags, pid, signal, scope, close, umask;
   uint64_t log_max, start_ticks, offset, seen[2][3]; /* seen: of stdout and stderr; epoch, begin, end */
 };

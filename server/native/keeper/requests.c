@@ -65,8 +65,12 @@ static void hello(const struct request *request)
 
 static int send_signal(const struct request *request)
 {
-  struct slot *slot = slot_by_id(request->id);
+  struct slot *slot = slot_by_id(request->id), *unborn = slot == NULL ? slot_any(request->id) : NULL;
   if (!has(request, TAG_SIGNAL) || request->signal > 64 || request->scope > 1) return EINVAL;
+  if (unborn != NULL && unborn->state == UNBORN && request->signal == SIGKILL) {
+    never_born(unborn, STEP_BIRTH, EINTR, NULL);
+    return 0;
+  }
   if (slot == NULL) return ESRCH;
   if (request->scope == 1) {
     if (slot->state == EXITED_UNACKED && !slot->tree) return ESRCH;
@@ -192,6 +196,16 @@ static void take_over(const struct request *request)
   end_frame(&K.out);
 }
 
+static int unserve(const struct request *request)
+{
+  struct slot *slot = slot_by_id(request->id);
+  if (slot == NULL) return ESRCH;
+  if (slot->serving == SERVES_NOT) return EINVAL;
+  if (slot->serving == SERVES && !link_send(slot, "U", 1, NULL, 0)) return errno;
+  slot->serving = SERVES_NO_MORE;
+  return 0;
+}
+
 static int acknowledge(const struct request *request)
 {
   struct slot *slot = slot_by_id(request->id);
@@ -214,17 +228,20 @@ static void shut_down(const struct request *request)
   if (!busy) K.h.stopping = K.h.killed = 1;
 }
 
+/* Their refusals are notices. */
+static bool is_start(uint16_t type) { return type == SPAWN || type == FORK || type == GO; }
+
 void answer(const struct request *request)
 {
   bool about_worker = request->type != HELLO && request->type != LIST && request->type != UPGRADE && request->type != SHUTDOWN;
   switch (request->type) {
   case HELLO: hello(request); return;
   case SPAWN: case SIGNAL: case ACK_EXIT: case WRITE_STDIN: case LIST: case SCAN_LOGS: case REMOVE: case UPGRADE:
-  case SHUTDOWN: case ADOPT: break;
+  case SHUTDOWN: case ADOPT: case FORK: case GO: case PIN: case UNSERVE: break;
   default: reply(request, ENOSYS); return;
   }
   bool has_id = has(request, TAG_ID);
-  if ((about_worker && !has_id) || (!request->valid && request->type != SPAWN)) {
+  if ((about_worker && !has_id) || (!request->valid && !is_start(request->type))) {
     reply(request, EINVAL);
     return;
   }
@@ -239,6 +256,10 @@ void answer(const struct request *request)
   case UPGRADE: reply(request, upgrade(request)); break;
   case SHUTDOWN: shut_down(request); break;
   case ADOPT: take_over(request); break;
+  case FORK: fork_worker(request); break;
+  case GO: go(request); break;
+  case PIN: reply(request, pin(request)); break;
+  case UNSERVE: reply(request, unserve(request)); break;
   default: break;
   }
 }

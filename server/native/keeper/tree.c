@@ -129,7 +129,7 @@ bool tree_alive(struct slot *slot)
 /* Signals every process of the tree, the worker included; how many there were. */
 int tree_signal(struct slot *slot, int signal)
 {
-  bool main_lives = slot->state == STARTING || slot->state == RUNNING;
+  bool main_lives = slot->state == STARTING || slot->state == RUNNING || slot->state == HELD;
   if (signal == SIGKILL) slot->killing = 1;
   if (slot->leaf) {
     if (signal != SIGKILL) return cgroup_signal(slot, signal);

@@ -21,6 +21,15 @@ struct head {
   uint32_t handover_size, slot_size, in_length, out_length;
 };
 static const struct head mark = {.mark = STATE_MARK};
+/* An older program, without this mark, would lose what hangs on a link. */
+static const char links_mark[32] = "forkbus-keeper links, format 1";
+
+static bool links_exist(void)
+{
+  for (uint32_t i = 0; i < K.h.slots; i++)
+    if (K.slots[i].state != FREE && (K.slots[i].link_fd >= 0 || K.slots[i].state == UNBORN)) return true;
+  return false;
+}
 
 /* A program that does not hold the mark is no keeper, and executing it would lose every worker. */
 static int open_keeper(const struct request *request, char path[PATH_MAX])
@@ -36,6 +45,10 @@ static int open_keeper(const struct request *request, char path[PATH_MAX])
                       ? mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
   errno = trusted ? ENOEXEC : EPERM;
   bool good = program != MAP_FAILED && memmem(program, (size_t)stat.st_size, mark.mark, sizeof mark.mark) != NULL;
+  if (good && links_exist() && memmem(program, (size_t)stat.st_size, links_mark, sizeof links_mark) == NULL) {
+    good = false;
+    errno = ENOTSUP;
+  }
   if (program != MAP_FAILED) munmap(program, (size_t)stat.st_size);
   if (good) return fd;
   close(fd);
@@ -57,6 +70,8 @@ static void keep_all(bool keep)
     keep_over_exec(slot->pidfd, keep);
     keep_over_exec(slot->report_fd, keep);
     keep_over_exec(slot->stdin_fd, keep);
+    keep_over_exec(slot->link_fd, keep);
+    for (int j = 0; j < GO_FDS; j++) keep_over_exec(slot->go_fds[j], keep);
   }
 }
 
@@ -133,12 +148,23 @@ static bool load_part(int memory, void *to, size_t size, uint32_t stored)
   return true;
 }
 
+/* To a keeper that knew nothing of links, 0 was no descriptor. */
+static bool load_slot(int memory, struct slot *slot, uint32_t stored)
+{
+  if (!load_part(memory, slot, sizeof *slot, stored)) return false;
+  if (stored >= offsetof(struct slot, uid)) return true;
+  slot->link_fd = -1;
+  for (int i = 0; i < GO_FDS; i++) slot->go_fds[i] = -1;
+  return true;
+}
+
 static bool watch_slot(struct slot *slot)
 {
-  if (slot->state == STARTING && !watch(ON_REPORT, slot, slot->report_fd, EPOLLIN)) return false;
-  bool alive = slot->state == STARTING || slot->state == DYING ||
+  if (slot->report_fd >= 0 && !watch(ON_REPORT, slot, slot->report_fd, EPOLLIN)) return false;
+  bool alive = slot->state == STARTING || slot->state == HELD || slot->state == DYING ||
                (slot->state == RUNNING && (slot->deadline_ms == 0 || !slot->foreign));
   if (alive && slot->pidfd >= 0 && !watch(ON_PIDFD, slot, slot->pidfd, EPOLLIN)) return false;
+  if (slot->link_fd >= 0 && !watch(ON_LINK, slot, slot->link_fd, EPOLLIN)) return false;
   return !slot->stdin_waiting || watch(ON_STDIN, slot, slot->stdin_fd, EPOLLOUT);
 }
 
@@ -154,7 +180,7 @@ bool resume(int memory)
   if (good && K.max_workers < K.h.slots) K.max_workers = K.h.slots;
   if (good && !table_create()) return false;
   for (uint32_t i = 0; good && i < K.h.slots; i++)
-    good = load_part(memory, &K.slots[i], sizeof(struct slot), head.slot_size);
+    good = load_slot(memory, &K.slots[i], head.slot_size);
   if (!good || head.in_length > IN_BYTES || head.out_length > OUT_BYTES ||
       !transfer(memory, K.in, head.in_length, false) || !transfer(memory, K.out.bytes, head.out_length, false)) {
     say("--resume needs the state of a keeper");

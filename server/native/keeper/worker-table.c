@@ -71,6 +71,7 @@ struct slot *slot_take(const uint8_t id[ID_BYTES])
     return NULL;
   }
   *slot = (struct slot){.generation = slot->generation + 1, .pidfd = -1, .report_fd = -1, .stdin_fd = -1,
+                         .link_fd = -1, .go_fds = {-1, -1, -1, -1, -1},
                          .queue = slot->queue, .queued = slot->queued};
   memcpy(slot->id, id, ID_BYTES);
   slot->state = STARTING;
@@ -97,6 +98,7 @@ void slot_free(struct slot *slot)
   close_fd(&slot->pidfd);
   close_fd(&slot->report_fd);
   close_fd(&slot->stdin_fd);
+  link_close(slot);
   unlink_slot(id_bucket(slot->id), slot, offsetof(struct slot, by_id));
   if (slot->pid > 0) unlink_slot(pid_bucket(slot->pid), slot, offsetof(struct slot, by_pid));
   slot->state = FREE;

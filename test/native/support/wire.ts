@@ -43,6 +43,10 @@ export const Tag = {
   directory: 41,
   umask: 42,
   exitSource: 44,
+  server: 45,
+  moments: 46,
+  serving: 47,
+  limit: 48,
 } as const;
 
 export const Type = {
@@ -58,6 +62,10 @@ export const Type = {
   upgrade: 10,
   shutdown: 11,
   adopt: 12,
+  fork: 13,
+  go: 14,
+  pin: 15,
+  unserve: 16,
   ok: 64,
   error: 65,
   stdin: 66,
@@ -69,6 +77,9 @@ export const Type = {
   exited: 98,
   treeGone: 99,
   stdinReady: 100,
+  born: 101,
+  serving: 102,
+  firstLine: 103,
 } as const;
 
 export const Step = {
@@ -83,7 +94,13 @@ export const Step = {
   user: 9,
   cwd: 10,
   exec: 11,
+  birth: 12,
+  fork: 13,
+  specification: 14,
+  limits: 15,
 } as const;
+
+export const Flag = { stdinPipe: 1, mergeStderr: 2, waitTree: 16, link: 32, hold: 64 } as const;
 
 export type Field = readonly [tag: number, value: Buffer];
 

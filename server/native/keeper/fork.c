@@ -1,0 +1,171 @@
+/*
+ * Workers that a fork server makes. It is sent the worker's end of a link and forks; the child's first word on that
+ * link is its birth, and it runs no code of the user before our go. No slot waits for a process that cannot come:
+ * when the last holder of the other end is gone, the link ends.
+ */
+#include "keeper.h"
+#include "syscalls.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static int check(const struct request *request, struct slot *server)
+{
+  int refusal = start_refusal(request, !(request->flags & FLAG_HOLD));
+  if (refusal != 0) return refusal;
+  if (slot_any(request->id) != NULL) return EEXIST;
+  if (server == NULL || server->state != RUNNING || server->serving != SERVES) return ESRCH;
+  return K.used == K.max_workers ? EAGAIN : 0;
+}
+
+static int keep(int fd) { return fd == K.null ? -1 : fd; }
+
+/* What the child gets with its go is the slot's from here on. */
+static void keep_files(struct slot *slot, struct start *start)
+{
+  slot->go_fds[GO_SPECIFICATION] = start->specification;
+  slot->go_fds[GO_RESULT] = start->result;
+  slot->go_fds[GO_STDIN] = keep(start->in);
+  slot->go_fds[GO_STDOUT] = keep(start->out);
+  slot->go_fds[GO_STDERR] = start->err == start->out ? -1 : keep(start->err);
+  start->specification = start->result = start->in = start->out = start->err = -1;
+}
+
+void fork_worker(const struct request *request)
+{
+  struct slot *server = has(request, TAG_SERVER) ? slot_by_id(request->server) : NULL, *slot = NULL;
+  struct start start = EMPTY_START(request);
+  uint32_t step = STEP_REQUEST;
+  bool hold = request->flags & FLAG_HOLD;
+  uint8_t order[1 + ID_BYTES] = {'F'};
+  int error = check(request, server);
+  if (error != 0) {
+    spawn_failed(request->id, step, error, NULL);
+    return;
+  }
+  start.uid = server->uid;
+  /* With leaves, a held child has one from its birth: in its server's it would end when that ends. */
+  if (!start_prepare(&start, PART_LINK | PART_LEAF | (hold ? 0 : PART_FILES | PART_SPECIFICATION), &step)) goto failed;
+  step = STEP_FORK;
+  slot = start_slot(&start);
+  slot->state = UNBORN;
+  slot->hold = hold;
+  memcpy(slot->server, request->server, ID_BYTES);
+  memcpy(order + 1, request->id, ID_BYTES);
+  if (!watch(ON_LINK, slot, slot->link_fd, EPOLLIN) || !link_send(server, order, sizeof order, &start.link, 1)) goto failed;
+  keep_files(slot, &start);
+  start_close(&start);
+  return;
+failed:
+  error = errno;
+  start_undo(&start, slot, step);
+  spawn_failed(request->id, step, error, NULL);
+}
+
+/* Nothing was made that could run: nothing is left, and the same id may be ordered again. */
+void never_born(struct slot *slot, uint32_t step, int error, const char *message)
+{
+  slot->state = DYING; /* what it never was; but its leaf may need another try */
+  slot->step = step;
+  slot->error = (uint32_t)error;
+  close_fd(&slot->stdin_fd);
+  link_close(slot);
+  if (!slot->hold) logs_remove(slot->id);
+  if (message != NULL && message[0] != '\0' && K.h.flowing && spawn_failed(slot->id, step, error, message)) slot->told = 1;
+  try_to_free(slot);
+}
+
+/*
+ * Whether the kernel's word means a child of ours that is not yet a worker. It is not reaped while it lives, and an
+ * open other end of the link shows that it does: so the number is still that process's.
+ */
+static bool is_newborn(const struct slot *slot, pid_t pid, struct process_stat *stat)
+{
+  char byte;
+  if (pid <= 0 || slot_by_pid(pid) != NULL) return false;
+  if (!read_process_stat(pid, stat) || stat->parent != getpid() || stat->state == 'Z' || stat->state == 'X') return false;
+  return recv(slot->link_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+static void say_go(struct slot *slot)
+{
+  int fds[GO_FDS];
+  for (int i = 0; i < GO_FDS; i++) fds[i] = slot->go_fds[i] < 0 ? K.null : slot->go_fds[i];
+  if (slot->flags & FLAG_MERGE_STDERR) fds[GO_STDERR] = fds[GO_STDOUT];
+  slot->moments[MOMENT_GO] = clock_us(CLOCK_MONOTONIC) * 1000;
+  slot->step = STEP_SPECIFICATION;
+  if (!link_send(slot, "G", 1, fds, GO_FDS)) {
+    start_abandon(slot, STEP_BIRTH, errno == EPIPE || errno == ECONNRESET ? EINTR : errno);
+    return;
+  }
+  for (int i = 0; i < GO_FDS; i++) close_fd(&slot->go_fds[i]);
+}
+
+void born(struct slot *slot, pid_t pid, uint64_t asked, uint64_t forked)
+{
+  struct process_stat stat = {0};
+  int pidfd = sys_pidfd_open(pid);
+  if (pidfd < 0 || !is_newborn(slot, pid, &stat)) {
+    bool gone = pidfd < 0 || stat.state == 'Z' || stat.state == 'X';
+    if (pidfd >= 0) close(pidfd);
+    never_born(slot, STEP_BIRTH, gone ? EINTR : EPERM, NULL);
+    return;
+  }
+  slot->state = slot->hold ? HELD : STARTING;
+  slot->step = STEP_BIRTH;
+  slot->pidfd = pidfd;
+  slot_set_pid(slot, pid);
+  slot->start_ticks = stat.start_ticks;
+  slot->start_time_ns = clock_us(CLOCK_REALTIME) * 1000;
+  slot->moments[MOMENT_ASKED] = asked;
+  slot->moments[MOMENT_FORKED] = forked;
+  if (!watch(ON_PIDFD, slot, pidfd, EPOLLIN)) start_abandon(slot, STEP_BIRTH, errno);
+  else if (slot->leaf && !leaf_enter(slot)) start_abandon(slot, STEP_CGROUP, errno);
+  else if (slot->hold) notify(slot, PENDING_BORN);
+  else say_go(slot);
+}
+
+/* The keeper stops: what waits to be born or for its go has run nothing yet. */
+void stop_births(void)
+{
+  for (uint32_t i = 0; i < K.h.slots; i++) {
+    struct slot *slot = &K.slots[i];
+    if (slot->state == UNBORN) never_born(slot, STEP_BIRTH, ESHUTDOWN, NULL);
+    else if (slot->state == HELD) start_abandon(slot, STEP_BIRTH, ESHUTDOWN);
+  }
+}
+
+/* A held child becomes a worker. What is refused leaves it held; what fails later ends it. */
+void go(const struct request *request)
+{
+  struct slot *slot = slot_by_id(request->id);
+  struct start start = EMPTY_START(request);
+  uint32_t step = STEP_REQUEST;
+  int error = slot == NULL || slot->state != HELD ? ESRCH : start_refusal(request, true);
+  if (error != 0) {
+    spawn_failed(request->id, step, error, NULL);
+    return;
+  }
+  start.uid = slot->uid;
+  if (!start_prepare(&start, PART_FILES | PART_SPECIFICATION, &step)) {
+    error = errno;
+    start_close(&start);
+    if (start.our_in >= 0) close(start.our_in);
+    slot->hold = step == STEP_DIRECTORY; /* else there is a directory now, to be removed */
+    start_abandon(slot, step, error);
+    return;
+  }
+  slot->state = STARTING;
+  slot->hold = 0;
+  slot->flags = request->flags & ~(uint32_t)FLAG_HOLD;
+  slot->log_max = request->log_max;
+  slot->stdin_fd = start.our_in;
+  slot->stdin_closed = start.our_in < 0;
+  slot->deadline_ms = K.now_ms + K.start_deadline_ms;
+  tick_before(slot->deadline_ms);
+  keep_files(slot, &start);
+  say_go(slot);
+}

@@ -1,0 +1,83 @@
+/* What is written into a worker's leaf: its limits, and a process that is born elsewhere. */
+#include "keeper.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define VALUE_MAX 64
+
+static const char *const limit_files[] = {"memory.max", "memory.high", "memory.swap.max", "pids.max", "cpu.weight", "cpu.max"};
+
+static bool write_once(const char *path, const void *bytes, size_t length)
+{
+  int fd = openat(K.h.cgroup, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return false;
+  ssize_t written = write(fd, bytes, length);
+  int error = errno;
+  close(fd);
+  errno = written < 0 ? error : EIO;
+  return written == (ssize_t)length;
+}
+
+/* Asks for the controllers that limit; tells from the leaf of our own id, which must be there, which we got. */
+void leaf_controllers(void)
+{
+  static const struct { const char *word; uint32_t feature; } wanted[] = {
+      {"+memory", FEATURE_MEMORY}, {"+pids", FEATURE_PIDS}, {"+cpu", FEATURE_CPU}};
+  char path[64], text[256];
+  for (int i = 0; i < 3; i++) write_once("cgroup.subtree_control", wanted[i].word, strlen(wanted[i].word));
+  leaf_file(path, K.h.instance, "cgroup.controllers");
+  if (read_file(K.h.cgroup, path, text, sizeof text) <= 0) return;
+  text[strcspn(text, "\n")] = '\0';
+  for (char *rest = text, *word; (word = strsep(&rest, " ")) != NULL;)
+    for (int i = 0; i < 3; i++)
+      if (strcmp(word, wanted[i].word + 1) == 0) K.h.features |= wanted[i].feature;
+}
+
+/* After an upgrade: the keeper that we were may not have asked. */
+void leaf_look_again(void)
+{
+  int leaf;
+  if (!cgroup_create(K.h.instance, &leaf)) return;
+  close(leaf);
+  leaf_controllers();
+  cgroup_remove(K.h.instance);
+}
+
+/* One FILE=VALUE, a file that we know. */
+static bool write_limit(const uint8_t id[ID_BYTES], const struct span *limit)
+{
+  char path[64];
+  const uint8_t *equals = memchr(limit->bytes, '=', limit->length);
+  size_t name = equals == NULL ? 0 : (size_t)(equals - limit->bytes), value = equals == NULL ? 0 : limit->length - name - 1;
+  const char *file = NULL;
+  for (size_t i = 0; i < sizeof limit_files / sizeof limit_files[0]; i++)
+    if (strlen(limit_files[i]) == name && memcmp(limit_files[i], limit->bytes, name) == 0) file = limit_files[i];
+  errno = EINVAL;
+  if (file == NULL || value == 0 || value > VALUE_MAX) return false;
+  errno = ENOTSUP;
+  if (K.h.cgroup < 0) return false;
+  leaf_file(path, id, file);
+  if (write_once(path, equals + 1, value)) return true;
+  if (errno == ENOENT) errno = ENOTSUP; /* without its controller there is no such file */
+  return false;
+}
+
+bool leaf_limits(const struct request *request)
+{
+  struct span rest = request->fields, value;
+  unsigned tag;
+  while (next_field(&rest, &tag, &value))
+    if (tag == TAG_LIMIT && !write_limit(request->id, &value)) return false;
+  return true;
+}
+
+bool leaf_enter(const struct slot *slot)
+{
+  char path[64], number[16];
+  leaf_file(path, slot->id, "cgroup.procs");
+  int length = snprintf(number, sizeof number, "%d", slot->pid);
+  return write_once(path, number, (size_t)length);
+}

@@ -1,0 +1,54 @@
+/* Moving a worker to other CPUs while it runs. */
+#include "keeper.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define MASK_BYTES 1024
+#define ROUNDS 8
+
+/* One look at its threads; how many of them were elsewhere, or -1. A thread that ends meanwhile is none. */
+static int pin_threads(int tasks, const struct span *cpus)
+{
+  char buffer[4096] __attribute__((aligned(8))), *name;
+  uint8_t type, before[MASK_BYTES], after[MASK_BYTES];
+  long filled = 0, at = 0;
+  int moved = 0;
+  lseek(tasks, 0, SEEK_SET);
+  while (next_entry(tasks, buffer, sizeof buffer, &filled, &at, &name, &type)) {
+    int thread = atoi(name);
+    if (thread <= 0) continue;
+    memset(before, 0, sizeof before);
+    memset(after, 0, sizeof after);
+    syscall(SYS_sched_getaffinity, thread, sizeof before, before);
+    if (syscall(SYS_sched_setaffinity, thread, cpus->length, cpus->bytes) != 0) {
+      if (errno == ESRCH) continue;
+      return -1;
+    }
+    syscall(SYS_sched_getaffinity, thread, sizeof after, after);
+    moved += memcmp(before, after, sizeof before) != 0;
+  }
+  return moved;
+}
+
+/* Every thread of the worker's process; again while one was elsewhere, which may have started another there. */
+int pin(const struct request *request)
+{
+  struct slot *slot = slot_by_id(request->id);
+  struct process_stat stat;
+  char path[64];
+  if (request->cpus.length == 0 || request->cpus.length > MASK_BYTES) return EINVAL;
+  if (slot == NULL || slot->state == EXITED_UNACKED) return ESRCH;
+  snprintf(path, sizeof path, "/proc/%d/task", slot->pid);
+  int moved = 1, tasks = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  bool same = tasks >= 0 && read_process_stat(slot->pid, &stat) && stat.state != 'Z' && stat.state != 'X' &&
+              (slot->start_ticks == 0 || stat.start_ticks == slot->start_ticks);
+  for (int round = 0; same && round < ROUNDS && moved > 0; round++) moved = pin_threads(tasks, &request->cpus);
+  int error = !same ? ESRCH : moved < 0 ? errno : 0;
+  if (tasks >= 0) close(tasks);
+  return error;
+}
