@@ -14,6 +14,9 @@ from .stdio import write_lines_at_once
 from .worker import adopt, run_worker
 
 
+_former: list[object] = []
+
+
 def run() -> NoReturn:
     for number in (LINK_FD, RESULT_FD):
         os.set_inheritable(number, False)
@@ -31,8 +34,9 @@ def run() -> NoReturn:
 
     fork = fork_through(spec.fork_library, memory)
     while spec.kind == "zygote":
-        born = run_zygote(spec, link, fork)
-        # From here on in a forked child.
+        born = run_zygote(spec, link, fork, memory)
+        # From here on in a forked child, which keeps what was the zygote's: to free it would copy its pages.
+        _former.append((born, link, spec))
         link = born.link
         spec = adopt(link, born.specification_fd, memory)
     run_worker(spec, link, memory)

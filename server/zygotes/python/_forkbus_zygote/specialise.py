@@ -15,6 +15,9 @@ from .specification import Specification
 _RLIMIT, _AFFINITY, _CWD, SPECIFICATION = 7, 8, 10, 14
 
 
+_former: list[object] = []
+
+
 class StepError(Exception):
     """The step that failed, as the keeper numbers them, and the errno."""
 
@@ -55,14 +58,17 @@ def _step(step: int, act: Callable[..., Any], *arguments: Any) -> None:
 
 
 def _set_environment(env: dict[str, str]) -> None:
-    now = os.environb
-    wanted = {name.encode(): value.encode() for name, value in env.items()}
-    changed = {name for name in now.keys() | wanted.keys() if now.get(name) != wanted.get(name)}
+    before = os.environb._data
+    wanted = {os.fsencode(name): os.fsencode(value) for name, value in env.items()}
+    changed = {name for name in before.keys() | wanted.keys() if before.get(name) != wanted.get(name)}
     for name in changed:
         if name in wanted:
-            now[name] = wanted[name]
+            os.putenv(name, wanted[name])
         else:
-            del now[name]
+            os.unsetenv(name)
+    # A new dictionary, and the former one kept: to free what the fork server has made would copy its pages.
+    _former.append(before)
+    os.environ._data = os.environb._data = wanted
     if b"TZ" in changed:
         time.tzset()
     tempfile = sys.modules.get("tempfile")

@@ -11,15 +11,27 @@ from . import worker_handle
 from .forking import Fork
 from .inherited import disown_finalizers, reset_signals
 from .link import Link
+from .own_memory import OwnMemory
 from .preloads import PreloadError, load
+from .rehearsal import rehearse
 from .result_file import ResultFile
 from .serving import Born, serve
 from .specification import Specification
 from .stdio import flush_stdio
 
 
-def run_zygote(spec: Specification, link: Link, fork: Fork) -> Born:
+def run_zygote(spec: Specification, link: Link, fork: Fork, memory: OwnMemory) -> Born:
     """Returns in each forked child; the zygote itself exits with the link."""
+    _prepare(spec, memory)
+    link.send(b"R")
+    born = serve(link, fork)
+    if born is None:
+        _exit(0)
+    return born
+
+
+def _prepare(spec: Specification, memory: OwnMemory) -> None:
+    """Does all there is to do before the first fork, and leaves nothing behind that a child would have to free."""
     worker_handle.become(None)
     result = ResultFile()
     thresholds = gc.get_threshold()
@@ -45,15 +57,11 @@ def run_zygote(spec: Specification, link: Link, fork: Fork) -> Born:
             "why": "",
         }
     )
+    rehearse(spec, memory)
     flush_stdio()
     # What lives now lives as long as we do: a collection in a child must not touch it, which would copy its pages.
     gc.collect()
     gc.freeze()
-    link.send(b"R")
-    born = serve(link, fork)
-    if born is None:
-        _exit(0)
-    return born
 
 
 def _exit(code: int) -> NoReturn:
