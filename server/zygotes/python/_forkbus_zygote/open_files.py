@@ -28,10 +28,19 @@ def opened_since(before: dict[int, str]) -> dict[int, str]:
 
 def not_kept(files: dict[int, str], keep: list[str]) -> list[str]:
     """
-    Those that are not to be shared by accident: all but character devices. What is kept is named as /proc names it, or by
+    Those that are not to be shared by accident: all but character devices and what libffi keeps. What is kept is named as /proc names it, or by
     its beginning and `*`.
     """
-    return [what for number, what in sorted(files.items()) if not _is_device(number) and not _is_named(what, keep)]
+    return [
+        what
+        for number, what in sorted(files.items())
+        if not _is_device(number) and not _is_of_libffi(what) and not _is_named(what, keep)
+    ]
+
+
+def _is_of_libffi(what: str) -> bool:
+    """Where ctypes or cffi are used, libffi has its own code open, which nobody reads from."""
+    return os.path.basename(what).startswith("libffi.so")
 
 
 def _is_device(number: int) -> bool:
