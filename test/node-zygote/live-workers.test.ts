@@ -94,6 +94,25 @@ describe("a live worker of Node's", () => {
     assert.ok(!server.events.some(({ type }) => type === "R"));
   });
 
+  it("cannot serve with a socket, even one that keeps nothing alive", async () => {
+    const target = host.module(
+      "socket.mjs",
+      `import { createServer } from "node:net";
+       export default async () => {
+         const server = createServer().listen(0, "127.0.0.1").unref();
+         await new Promise((resolve) => setTimeout(resolve, 20));
+         await globalThis[Symbol.for("forkbus.worker")].serveForks();
+         server.close();
+       };`,
+    );
+    const server = host.worker(target);
+    assert.equal(await server.code(), 1);
+    assert.match(
+      String(server.result()?.["message"]),
+      /^This process cannot serve forks: open files: socket:\[\d+\]$/,
+    );
+  });
+
   it("cannot serve with threads of its own, forked or executed", async () => {
     const target = host.module(
       "threaded.mjs",

@@ -180,6 +180,19 @@ describe("a worker of Node's", () => {
     }
   });
 
+  it("passes none of its own descriptors on to programs that it starts", async () => {
+    const target = host.module(
+      "lists.cjs",
+      `const { execFileSync } = require("node:child_process");
+       module.exports = () => execFileSync("ls", ["-l", "/proc/self/fd"]).toString();`,
+    );
+    for (const worker of [host.fork(zygote, target), host.worker(target)]) {
+      const listed = String(await worker.value());
+      assert.match(listed, / 0 -> /);
+      assert.doesNotMatch(listed, /socket:|result|memfd|eventpoll/);
+    }
+  });
+
   it("shares no random value with any of its siblings", async () => {
     const count = isSoak ? 5000 : 1000;
     const all: unknown[] = [];

@@ -1,6 +1,7 @@
 import { serve } from "./fork-server.js";
 import { describeObstacles, lingering } from "./lingering.js";
 import { sayReady } from "./link-messages.js";
+import { ownSockets } from "./open-files.js";
 import { type Program } from "./program.js";
 import { specialise } from "./specialise.js";
 import { type Specification, type ZygoteSpecification } from "./specification.js";
@@ -28,10 +29,10 @@ export async function live(specification: Specification, program: Program): Prom
 }
 
 async function liveAsZygote(specification: ZygoteSpecification, program: Program): Promise<void> {
-  const addon = await loadTemplate(specification, program);
+  const { addon, keptFiles } = await loadTemplate(specification, program);
   if (addon === undefined) process.exit(0);
   await rehearse(specification);
-  await serveInTurn(addon, program);
+  await serveInTurn(addon, { ...program, keptFiles: [...program.keptFiles, ...keptFiles] });
   // Nobody can ask it for anything any more.
   addon.exitNow(0);
 }
@@ -39,7 +40,9 @@ async function liveAsZygote(specification: ZygoteSpecification, program: Program
 /** Of a live worker: WorkerHandle.serveForks. */
 async function serveForks(program: Program): Promise<void> {
   const addon = zygoteAddon();
-  const obstacles = describeObstacles(await lingering(program.threads, () => []));
+  const obstacles = describeObstacles(
+    await lingering(program.threads, () => ownSockets(program.keptFiles)),
+  );
   if (obstacles !== "") throw new Error(`This process cannot serve forks: ${obstacles}`);
   await serveInTurn(addon, program);
 }
@@ -53,7 +56,7 @@ function serveInTurn(addon: ZygoteAddon, program: Program): Promise<void> {
         resolve();
         return;
       }
-      void live(served.specification, { loader: program.loader, threads: { kind: "forked" } });
+      void live(served.specification, { ...program, threads: { kind: "forked" } });
     });
   });
 }

@@ -33,5 +33,9 @@ function specification(): Specification {
 
 // Not awaited at the top level: a process in which this never settles is one that ends like any other.
 void threadsWithPool().then((threads) =>
-  live(specification(), { loader: new ModuleLoader(), threads: { kind: "executed", threads } }),
+  live(specification(), {
+    loader: new ModuleLoader(),
+    threads: { kind: "executed", threads },
+    keptFiles: [],
+  }),
 );

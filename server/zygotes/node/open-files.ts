@@ -1,4 +1,5 @@
 import { readdirSync, readlinkSync } from "node:fs";
+import { LINK } from "./descriptors.js";
 
 const DESCRIPTORS = "/proc/self/fd";
 /** Nobody is harmed when two processes share these. */
@@ -32,6 +33,14 @@ export function refusedFiles(files: readonly string[], keep: readonly string[]):
   return files.filter(
     (file) => !HARMLESS.test(file) && !kept.some((pattern) => pattern.test(file)),
   );
+}
+
+/** Sockets, but for the link and those that the template keeps: a child that has them takes what was sent to its parent. */
+export function ownSockets(kept: readonly string[]): readonly string[] {
+  return [...openFiles()]
+    .filter(([descriptor, file]) => file.startsWith("socket:") && Number(descriptor) !== LINK)
+    .map(([, file]) => file)
+    .filter((file) => !kept.includes(file));
 }
 
 function patternOf(text: string): RegExp {

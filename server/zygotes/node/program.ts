@@ -5,4 +5,6 @@ import { type OwnThreads } from "./threads.js";
 export interface Program {
   readonly loader: ModuleLoader;
   readonly threads: OwnThreads;
+  /** Files that its template keeps open, by the names that the kernel gives them. */
+  readonly keptFiles: readonly string[];
 }

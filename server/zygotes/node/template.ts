@@ -10,14 +10,19 @@ import { type ZygoteSpecification } from "./specification.js";
 import { describeThrown } from "./thrown.js";
 import { type ZygoteAddon, zygoteAddon } from "./zygote-addon.js";
 
+interface Loaded {
+  /** Undefined when this Node cannot be forked, which the report says as well. */
+  readonly addon: ZygoteAddon | undefined;
+  readonly keptFiles: readonly string[];
+}
+
 /**
- * Loads what a template wants loaded, makes sure that children are right afterwards, and reports. Undefined when this
- * Node cannot be forked, which the report says as well. Ends the process when the template is at fault.
+ * Loads what a template wants loaded, makes sure that children are right afterwards, and reports. Ends the process when the template is at fault.
  */
 export async function loadTemplate(
   specification: ZygoteSpecification,
   program: Program,
-): Promise<ZygoteAddon | undefined> {
+): Promise<Loaded> {
   const before = openFiles();
   const modules = await loadAll(specification, program);
   const refused = (): readonly string[] => refusedFiles(openedSince(before), specification.keepFds);
@@ -36,7 +41,7 @@ export async function loadTemplate(
     openFiles: openedSince(before),
   };
   writeOutcome({ kind: "ready", report: { ...report, canFork: addon !== undefined, why } });
-  return addon;
+  return { addon, keptFiles: report.openFiles };
 }
 
 async function loadAll(
@@ -95,13 +100,16 @@ function giveUp(report: FailedReport): never {
   process.exit(1);
 }
 
-async function forkable(): Promise<{ addon?: ZygoteAddon; why: string }> {
+async function forkable(): Promise<{
+  readonly addon: ZygoteAddon | undefined;
+  readonly why: string;
+}> {
   let addon: ZygoteAddon;
   try {
     addon = zygoteAddon();
   } catch (error) {
-    return { why: error instanceof Error ? error.message : String(error) };
+    return { addon: undefined, why: error instanceof Error ? error.message : String(error) };
   }
   const why = await selfTest(addon);
-  return why === "" ? { addon, why } : { why };
+  return { addon: why === "" ? addon : undefined, why };
 }

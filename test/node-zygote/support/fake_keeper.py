@@ -103,7 +103,7 @@ class Keeper:
         specification, result, *streams = process.files()
         given = [*streams, theirs.detach(), result, specification]
         high = [os.dup(each) for each in given]
-        above = [os.dup2(each, 100 + number) for number, each in enumerate(high)]
+        above = [os.dup2(each, 100 + number, inheritable=False) for number, each in enumerate(high)]
         actions = [(os.POSIX_SPAWN_DUP2, each, number) for number, each in enumerate(above)]
         environment = {**order["env"], "FORKBUS_PROCESS_ID": process.id}
         argv = order["argv"]
