@@ -10,7 +10,7 @@ import { eventually } from "../../support/eventually.js";
 import { nodeUnderTest } from "../../support/node-zygote-suite.js";
 
 export const fixtures = join(packageRoot, "dist/test/node-zygote/fixtures");
-const main = join(packageRoot, "dist/server/zygotes/node/main.js");
+export const main = join(packageRoot, "dist/server/zygotes/node/main.js");
 
 const event = z.looseObject({
   event: z.string(),
