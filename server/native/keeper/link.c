@@ -12,7 +12,7 @@
 #define PACKET_MAX 512
 #define PACKETS_PER_TURN 16
 #define PACKETS_AT_END 1024 /* more than a socket's buffer holds */
-#define SEND_BUFFER (1 << 20)
+#define SEND_BUFFER (256 << 10) /* some hundred orders */
 
 struct packet {
   uint8_t bytes[PACKET_MAX + 1];

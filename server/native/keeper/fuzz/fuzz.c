@@ -86,7 +86,8 @@ static size_t make_request(void)
 {
   struct writer w = {.bytes = frame_bytes, .capacity = sizeof frame_bytes};
   static const enum type types[] = {HELLO, SPAWN, SPAWN, SPAWN, SIGNAL, ACK_EXIT, ACK_EXIT, WRITE_STDIN, WRITE_STDIN,
-                                    LIST, SCAN_LOGS, REMOVE, UPGRADE, SHUTDOWN, ADOPT, (enum type)200};
+                                    LIST, SCAN_LOGS, REMOVE, UPGRADE, SHUTDOWN, ADOPT, FORK, FORK, FORK, GO, GO, PIN,
+                                    UNSERVE, (enum type)200};
   uint8_t id[ID_BYTES] = {(uint8_t)roll(40)}, bytes[64];
   for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)roll(256);
   enum type type = types[roll(sizeof types / sizeof types[0])];
@@ -96,6 +97,13 @@ static size_t make_request(void)
     put_u32(&w, TAG_VERSION_MAX, 1 + roll(3));
   }
   if (type != HELLO && type != LIST) put_bytes(&w, TAG_ID, id, sizeof id);
+  if (type == FORK || type == GO) {
+    uint8_t server[ID_BYTES] = {(uint8_t)roll(40)};
+    put_bytes(&w, TAG_SERVER, server, sizeof server);
+    put_u32(&w, TAG_FLAGS, roll(128));
+  }
+  if (type == PIN) put_bytes(&w, TAG_CPUS, bytes, roll(16));
+  if (roll(16) == 0) put_string(&w, TAG_LIMIT, "memory.max=1000000");
   if (type == SPAWN || type == UPGRADE) put_string(&w, TAG_PATH, "/bin/true");
   if (type == SPAWN) {
     for (uint32_t i = roll(6); i > 0; i--) put_bytes(&w, TAG_ARG, "argument", roll(9));
@@ -103,7 +111,7 @@ static size_t make_request(void)
     put_string(&w, TAG_CWD, "/");
     put_bytes(&w, TAG_CPUS, bytes, roll(16));
     put_bytes(&w, TAG_RLIMIT, bytes, 20);
-    put_u32(&w, TAG_FLAGS, roll(32));
+    put_u32(&w, TAG_FLAGS, roll(64));
     put_u64(&w, TAG_LOG_MAX_BYTES, roll(1 << 20));
     if (roll(8) == 0) put_u32(&w, TAG_UID, roll(3));
   }
@@ -179,6 +187,41 @@ static void read_answers(void)
   }
 }
 
+/* What a process says over its link, sense and nonsense; nobody holds the real other end. */
+static void speak(struct slot *slot)
+{
+  static const size_t lengths[] = {1, 9, 17, 21, 40};
+  int pair[2], on = 1;
+  require(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) == 0, "a link");
+  setsockopt(pair[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+  close_fd(&slot->link_fd);
+  slot->link_fd = pair[0];
+  watch(ON_LINK, slot, pair[0], EPOLLIN);
+  for (uint32_t packets = roll(4); packets > 0; packets--) {
+    uint8_t packet[600] = {(uint8_t)"BSELRNX?"[roll(8)], (uint8_t)roll(40)};
+    size_t length = roll(4) == 0 ? roll(sizeof packet) : lengths[roll(5)];
+    if (packet[0] == 'E' || roll(4) == 0)
+      for (size_t i = 1; i < sizeof packet; i++) packet[i] = roll(3) == 0 ? (uint8_t)roll(256) : 0;
+    if (packet[0] == 'E') packet[1] = (uint8_t)roll(16);
+    if (packet[0] == 'X') packet[17] = (uint8_t)roll(3);
+    if (send(pair[1], packet, length, MSG_NOSIGNAL) < 0) break;
+  }
+  if (roll(4) == 0) shutdown(pair[1], SHUT_RDWR);
+  link_event(slot);
+  close(pair[1]);
+}
+
+/* What born() does, with a process that there is not. */
+static void give_birth(struct slot *slot)
+{
+  static pid_t next = 400000000;
+  slot->state = slot->hold ? HELD : STARTING;
+  slot->step = slot->hold ? STEP_BIRTH : STEP_SPECIFICATION;
+  slot->pidfd = some_descriptor();
+  slot_set_pid(slot, next++);
+  if (slot->hold) notify(slot, PENDING_BORN);
+}
+
 /* Time passes, and workers end. */
 static void live(void)
 {
@@ -186,6 +229,9 @@ static void live(void)
   for (uint32_t i = 0; i < K.h.slots; i++) {
     struct slot *slot = &K.slots[i];
     if (slot->state == FREE) continue;
+    if (slot->state == UNBORN && roll(3) == 0) give_birth(slot);
+    if (slot->link_fd >= 0 && roll(2) == 0) speak(slot);
+    if (slot->state == RUNNING && slot->link_fd >= 0 && roll(8) == 0) slot->serving = SERVES;
     if (slot->pidfd >= 0 && slot->state != EXITED_UNACKED && roll(6) == 0) exit_noticed(slot);
     if (slot->state != FREE && roll(4) == 0) slot_check(slot);
   }
