@@ -13,12 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#define MOST_SLOTS 36 /* full at times: there are 40 ids */
 struct keeper K;
 static uint64_t seed, random_state;
 static int peer = -1;
@@ -39,7 +41,8 @@ bool process_mark(pid_t pid, uint8_t id[ID_BYTES]) { (void)pid; (void)id; return
 bool is_worker(pid_t pid, const uint8_t id[ID_BYTES]) { (void)pid; (void)id; return roll(4) != 0; }
 int upgrade(const struct request *request) { return request->path.length == 0 ? EINVAL : ENOEXEC; }
 
-static int some_descriptor(void) { return memfd_create("fake", MFD_CLOEXEC); }
+/* One that epoll takes: else every start would end at once. */
+static int some_descriptor(void) { return eventfd(0, EFD_CLOEXEC); }
 
 pid_t sys_clone(int *pidfd, int cgroup)
 {
@@ -79,6 +82,55 @@ static void require(bool condition, const char *what)
   abort();
 }
 
+static int peers[MOST_SLOTS];
+
+/* Nobody holds the other end of a link that the keeper made, so the slot gets one of ours. */
+static void give_link(struct slot *slot)
+{
+  int pair[2], on = 1, *other = &peers[slot_index(slot)];
+  require(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) == 0, "a link");
+  setsockopt(pair[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+  if (*other > 0) close(*other);
+  *other = pair[1];
+  close_fd(&slot->link_fd);
+  slot->link_fd = pair[0];
+  watch(ON_LINK, slot, pair[0], EPOLLIN);
+}
+
+/* What a process says over its link, sense and nonsense. */
+static void speak(struct slot *slot)
+{
+  static const size_t lengths[] = {1, 9, 17, 21, 40};
+  give_link(slot);
+  int peer_fd = peers[slot_index(slot)];
+  for (uint32_t packets = roll(4); packets > 0; packets--) {
+    uint8_t packet[600] = {(uint8_t)"BSELRNX?"[roll(8)], (uint8_t)roll(40)};
+    if (slot->state == UNBORN && roll(2) == 0) packet[0] = 'B';
+    size_t right = packet[0] == 'B' ? 17 : packet[0] == 'X' ? 40 : packet[0] == 'R' || packet[0] == 'N' ? 1 : 9;
+    size_t length = roll(4) == 0 ? roll(sizeof packet) : roll(4) == 0 ? lengths[roll(5)] : right;
+    if (packet[0] == 'E' || roll(4) == 0)
+      for (size_t i = 1; i < sizeof packet; i++) packet[i] = roll(3) == 0 ? (uint8_t)roll(256) : 0;
+    if (packet[0] == 'E') packet[1] = (uint8_t)roll(16);
+    if (packet[0] == 'X') packet[17] = (uint8_t)roll(3);
+    if (send(peer_fd, packet, length, MSG_NOSIGNAL) < 0) break;
+  }
+  if (roll(4) == 0) shutdown(peer_fd, SHUT_RDWR);
+  link_event(slot);
+}
+
+/* A running worker that serves forks, if there is one. */
+static const struct slot *some_server(void)
+{
+  for (uint32_t i = roll(MOST_SLOTS), left = MOST_SLOTS; left > 0; left--, i = (i + 1) % MOST_SLOTS) {
+    struct slot *slot = &K.slots[i];
+    if (i >= K.h.slots || slot->state != RUNNING) continue;
+    if (slot->link_fd < 0) give_link(slot);
+    slot->serving = SERVES;
+    return slot;
+  }
+  return NULL;
+}
+
 static uint8_t frame_bytes[256 << 10];
 
 /* A request that makes sense; ids come from a small set so that requests meet. */
@@ -91,6 +143,8 @@ static size_t make_request(void)
   uint8_t id[ID_BYTES] = {(uint8_t)roll(40)}, bytes[64];
   for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)roll(256);
   enum type type = types[roll(sizeof types / sizeof types[0])];
+  for (uint32_t i = 0; type == GO && i < K.h.slots; i++)
+    if (K.slots[i].state == HELD) memcpy(id, K.slots[i].id, ID_BYTES);
   begin_frame(&w, type, roll(1000));
   if (type == HELLO) {
     put_u32(&w, TAG_VERSION_MIN, 1);
@@ -98,8 +152,8 @@ static size_t make_request(void)
   }
   if (type != HELLO && type != LIST) put_bytes(&w, TAG_ID, id, sizeof id);
   if (type == FORK || type == GO) {
-    uint8_t server[ID_BYTES] = {(uint8_t)roll(40)};
-    put_bytes(&w, TAG_SERVER, server, sizeof server);
+    const struct slot *server = some_server();
+    if (server != NULL) put_bytes(&w, TAG_SERVER, server->id, ID_BYTES);
     put_u32(&w, TAG_FLAGS, roll(128));
   }
   if (type == PIN) put_bytes(&w, TAG_CPUS, bytes, roll(16));
@@ -187,30 +241,6 @@ static void read_answers(void)
   }
 }
 
-/* What a process says over its link, sense and nonsense; nobody holds the real other end. */
-static void speak(struct slot *slot)
-{
-  static const size_t lengths[] = {1, 9, 17, 21, 40};
-  int pair[2], on = 1;
-  require(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) == 0, "a link");
-  setsockopt(pair[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
-  close_fd(&slot->link_fd);
-  slot->link_fd = pair[0];
-  watch(ON_LINK, slot, pair[0], EPOLLIN);
-  for (uint32_t packets = roll(4); packets > 0; packets--) {
-    uint8_t packet[600] = {(uint8_t)"BSELRNX?"[roll(8)], (uint8_t)roll(40)};
-    size_t length = roll(4) == 0 ? roll(sizeof packet) : lengths[roll(5)];
-    if (packet[0] == 'E' || roll(4) == 0)
-      for (size_t i = 1; i < sizeof packet; i++) packet[i] = roll(3) == 0 ? (uint8_t)roll(256) : 0;
-    if (packet[0] == 'E') packet[1] = (uint8_t)roll(16);
-    if (packet[0] == 'X') packet[17] = (uint8_t)roll(3);
-    if (send(pair[1], packet, length, MSG_NOSIGNAL) < 0) break;
-  }
-  if (roll(4) == 0) shutdown(pair[1], SHUT_RDWR);
-  link_event(slot);
-  close(pair[1]);
-}
-
 /* What born() does, with a process that there is not. */
 static void give_birth(struct slot *slot)
 {
@@ -231,7 +261,6 @@ static void live(void)
     if (slot->state == FREE) continue;
     if (slot->state == UNBORN && roll(3) == 0) give_birth(slot);
     if (slot->link_fd >= 0 && roll(2) == 0) speak(slot);
-    if (slot->state == RUNNING && slot->link_fd >= 0 && roll(8) == 0) slot->serving = SERVES;
     if (slot->pidfd >= 0 && slot->state != EXITED_UNACKED && roll(6) == 0) exit_noticed(slot);
     if (slot->state != FREE && roll(4) == 0) slot_check(slot);
   }
@@ -251,7 +280,7 @@ static void prepare(const char *directory)
   K.egid = K.owner_gid = getegid();
   K.cgroup_mode = "none";
   K.directory_path = directory;
-  K.max_workers = 24;
+  K.max_workers = MOST_SLOTS;
   K.start_deadline_ms = 1000;
   K.children_at = K.tick_at = NEVER;
   K.h.listener = K.h.cgroup = K.h.connection = -1;
