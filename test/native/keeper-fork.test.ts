@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import {
@@ -284,6 +284,23 @@ for (const cgroup of ["auto", "none"]) {
       await client.acknowledge(waiting.id);
       assert.ok(keeper.descriptors() <= descriptors, "nothing leaks");
       assert.deepEqual(keeper.children(), [server.pid]);
+    });
+
+    it("does not become a program that knows nothing of links while there are any", async () => {
+      const older = join(keeper.directory, "../older");
+      const program = readFileSync(build("all"));
+      const mark = program.indexOf("forkbus-keeper links, format");
+      assert.ok(mark > 0);
+      writeFileSync(older, program.fill(0, mark, mark + 32), { mode: 0o755 });
+      const upgrade = (): Promise<unknown> => client.ask(Type.upgrade, [text(Tag.path, older)]);
+      const server = await startForkServer(client);
+      await assert.rejects(upgrade(), failsWith(errno.ENOTSUP));
+      const id = fork(client, server.id);
+      assert.equal((await client.exited(id)).u32(Tag.exitValue), 0);
+      await client.signal(server.id, SIGKILL);
+      await client.exited(server.id);
+      await upgrade();
+      assert.equal((await client.list()).length, 2);
     });
 
     const spawnLinkedSleeper = (): Buffer => spawnLinked(client, { then: acts({ sleep: 60 }) });
