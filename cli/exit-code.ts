@@ -1,3 +1,4 @@
+import { describeExit as describeKnownExit, parseExit } from "../client/typescript/exit.js";
 import { type ExitRecord } from "../proto/gen/forkbus/v1/process.js";
 
 /** The codes with which `forkbus` itself ends. docs/CLI.md is their documentation. */
@@ -55,19 +56,7 @@ export function codeOfFailure(failure: CallFailure, codes: FailureCodes): number
 
 /** One sentence on how a process ended, without a full stop. */
 export function describeExit(exit: ExitRecord | undefined): string {
-  const outcome = exit?.outcome;
-  switch (outcome?.$case) {
-    case "exitCode":
-      return `exited with code ${outcome.value}`;
-    case "signal": {
-      const core = outcome.value.coreDumped ? " and dumped core" : "";
-      return `was killed by ${outcome.value.name || `signal ${outcome.value.number}`}${core}`;
-    }
-    case "lost":
-      return `was lost: ${outcome.value.message.replace(/\.$/, "") || "nobody knows how it ended"}`;
-    case undefined:
-      return "has not ended";
-  }
+  return exit?.outcome === undefined ? "has not ended" : describeKnownExit(parseExit(exit));
 }
 
 /** The exit in a few characters for a table: `0`, `SIGKILL`, `lost`, or nothing while it runs. */

@@ -9,13 +9,16 @@ import {
   type Queue as QueueMessage,
   type QueueServiceClient,
 } from "../../proto/gen/forkbus/v1/queue.js";
+import { type CallOptions, callFunction } from "./call-function.js";
 import type { Connection } from "./connection.js";
-import { Process, type State } from "./process.js";
+import type { State } from "./known-process.js";
+import { Process } from "./process.js";
 import type { ProcessOptions } from "./process-options.js";
 import { Queue } from "./queue.js";
 import { type Codec, type CodecItems, codecs } from "./queue-codec.js";
 import { repeatWhileUnavailable } from "./retry.js";
-import { type SignalOption, withSignal } from "./wait-options.js";
+import { Templates } from "./templates.js";
+import { type SignalOption, type WaitOptions, withSignal } from "./wait-options.js";
 
 export interface QueueOptions extends SignalOption {
   /**
@@ -51,17 +54,24 @@ type CodecName = keyof CodecItems;
 export class Client implements AsyncDisposable {
   /** What the daemon is and can do, as it said when the connection was made. */
   readonly server: GetServerInfoResponse;
+  /** Recipes of warm fork servers. */
+  readonly templates: Templates;
   readonly #connection: Connection;
 
   /** Programs use `connect`. */
   constructor(connection: Connection, server: GetServerInfoResponse) {
     this.#connection = connection;
     this.server = server;
+    this.templates = new Templates(connection);
   }
 
   /** In the form that `connect` and FORKBUS_ADDRESS take. */
   get address(): string {
     return this.#connection.address;
+  }
+
+  get isClosed(): boolean {
+    return this.#connection.isClosed;
   }
 
   /** The services as they are on the wire: nothing is repeated, and 64-bit numbers are bigints. */
@@ -80,6 +90,21 @@ export class Client implements AsyncDisposable {
   /** A process that is yet to be started. */
   process(options: ProcessOptions): Process {
     return new Process(this.#connection, options);
+  }
+
+  /** A process that is started: `process(options).start()`. */
+  spawn(options: ProcessOptions, waiting: SignalOption = {}): Promise<Process> {
+    return this.process(options).start(waiting);
+  }
+
+  /**
+   * Calls a function in a worker of its own, and returns what it returned: `start`, `result` and `delete` of a process in
+   * one. Nothing of it is left behind then. When it throws, the record and the output stay, as those of any process that
+   * has ended, and WorkerError and WorkerExitError name the process; a call that is given up, by its signal or its
+   * `timeoutMs`, tells the daemon to stop the worker and does not wait for its end.
+   */
+  call(options: CallOptions, waiting: WaitOptions = {}): Promise<unknown> {
+    return callFunction(this.#connection, options, waiting);
   }
 
   /** The process of that name, whoever started it. */

@@ -20,6 +20,10 @@ import {
   type QueueServiceClient,
   QueueServiceDefinition,
 } from "../../proto/gen/forkbus/v1/queue.js";
+import {
+  type TemplateServiceClient,
+  TemplateServiceDefinition,
+} from "../../proto/gen/forkbus/v1/template.js";
 import { type Address, formatAddress } from "./address.js";
 import { DuplexCall, type DuplexListener, type DuplexMethod } from "./duplex-call.js";
 import { ForkbusError, fromClientError } from "./errors.js";
@@ -49,11 +53,13 @@ export interface Connection extends RetryPolicy {
   readonly processes: ProcessServiceClient;
   readonly queues: QueueServiceClient;
   readonly admin: AdminServiceClient;
+  readonly templates: TemplateServiceClient;
   /** Opens a stream in both directions. When the connection closes, its listener hears a ForkbusError CANCELLED. */
   duplex<Request, Response>(
     method: DuplexMethod<Request, Response>,
     listener: DuplexListener<Response>,
   ): DuplexCall<Request>;
+  readonly isClosed: boolean;
   /** Ends the calls that are under way. Any number of times. */
   close(): void;
 }
@@ -77,9 +83,13 @@ export function openConnection(address: Address, tls: TlsOptions, policy: RetryP
   return {
     address: formatAddress(address),
     reconnectMs: policy.reconnectMs,
+    get isClosed() {
+      return closing.signal.aborted;
+    },
     processes: factory.create(ProcessServiceDefinition, channel),
     queues: factory.create(QueueServiceDefinition, channel),
     admin: factory.create(AdminServiceDefinition, channel),
+    templates: factory.create(TemplateServiceDefinition, channel),
     duplex: (method, listener) => {
       closing.signal.throwIfAborted();
       const onClosing = (): void => {

@@ -68,6 +68,12 @@ export class OutputGapError extends ForkbusError {
 /** The process has ended already. */
 export class ProcessEndedError extends ForkbusError {}
 
+/**
+ * The zygote of a template cannot be made. `metadata` has `template`, `module` and `exception`; `Template.failure` has all
+ * that is known. The stack of one that `Template.ready` threw ends with the traceback of the zygote.
+ */
+export class TemplateFailedError extends ForkbusError {}
+
 /** No room came within the wait, and nothing was put. Python's `queue.Full`. */
 export class QueueFull extends ForkbusError {}
 
@@ -87,6 +93,7 @@ const byReason: Readonly<Record<string, ErrorClass | undefined>> = {
   QUEUE_FULL: QueueFull,
   QUEUE_SHUT_DOWN: QueueShutDown,
   PROCESS_ENDED: ProcessEndedError,
+  PRELOAD_FAILED: TemplateFailedError,
 };
 
 const byCode: Partial<Record<ErrorCode, ErrorClass>> = {

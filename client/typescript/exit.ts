@@ -101,6 +101,20 @@ export function exitCodeOf(exit: Exit): number | null {
   }
 }
 
+/** The end in words, after the name of the worker. */
+export function describeExit(exit: Exit): string {
+  switch (exit.kind) {
+    case "exited":
+      return `exited with code ${exit.code}`;
+    case "signaled": {
+      const core = exit.coreDumped ? " and dumped core" : "";
+      return `was killed by ${exit.signalName || `signal ${exit.signal}`}${core}`;
+    }
+    case "lost":
+      return `was lost: ${exit.message.replace(/\.$/, "") || "nobody knows how it ended"}`;
+  }
+}
+
 function parseUsage(usage: UsageMessage): ResourceUsage {
   return {
     userMs: Number(usage.userUs) / 1000,

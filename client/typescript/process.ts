@@ -1,16 +1,19 @@
 import { randomUUID } from "node:crypto";
 import {
   type Process as ProcessMessage,
-  ProcessState,
   SignalScope,
   StopOutcome,
   WaitCondition,
 } from "../../proto/gen/forkbus/v1/process.js";
+import { callerPlace } from "./caller-place.js";
 import type { Connection } from "./connection.js";
-import { ForkbusError, ProcessEndedError } from "./errors.js";
-import { type Exit, exitCodeOf, parseExit } from "./exit.js";
+import { ForkbusError, ProcessEndedError, TimedOutError } from "./errors.js";
+import type { Exit } from "./exit.js";
+import { exitOf, KnownProcess } from "./known-process.js";
 import { type LogEvent, type LogOptions, type ProcessIdentity, readLogs } from "./logs.js";
+import { decodeValue, type Payload } from "./payload.js";
 import { processMessage, type ProcessOptions, stopPolicy } from "./process-options.js";
+import { refuseProgram, resultOf } from "./process-result.js";
 import { repeatWhileUnavailable } from "./retry.js";
 import { InputStream, OutputStream } from "./stdio.js";
 import {
@@ -20,8 +23,6 @@ import {
   type WaitOptions,
   withSignal,
 } from "./wait-options.js";
-
-export type State = "starting" | "running" | "stopping" | "exited" | "lost" | "unknown";
 
 export interface JoinOptions extends WaitOptions {
   /** Wait for all descendants too. */
@@ -49,7 +50,7 @@ export type Stopped = "graceful" | "killed" | "already-ended" | "pending";
  * The process belongs to the daemon, not to this program: it lives on when the program or the connection ends. Waits
  * and reads go on over a restart of the daemon. Aborting a call that waits does nothing to the process.
  */
-export class Process implements AsyncDisposable {
+export class Process extends KnownProcess implements AsyncDisposable {
   /** Writable when the process was created with `openStdin`. */
   readonly stdin: InputStream;
   readonly stdout: OutputStream;
@@ -58,15 +59,14 @@ export class Process implements AsyncDisposable {
   readonly #options: ProcessOptions;
   /** One for all attempts to start, so that they make one worker. */
   readonly #requestId = randomUUID();
-  #latest: ProcessMessage | undefined;
   #owned = false;
   #exited: Promise<Exit> | undefined;
 
   /** Programs use `Client.process` and `Client.attach`. */
   constructor(connection: Connection, options: ProcessOptions, latest?: ProcessMessage) {
+    super(options.name, latest);
     this.#connection = connection;
     this.#options = options;
-    this.#latest = latest;
     this.stdin = new InputStream({
       write: (offset, data, given) => this.#writeStdin(offset, data, given),
       close: (given) => this.#closeStdin(given),
@@ -76,59 +76,17 @@ export class Process implements AsyncDisposable {
     this.stderr = new OutputStream("stderr", read);
   }
 
-  /** What the daemon last said, as it is on the wire. Throws before `start`, as the properties do that come from it. */
-  get latest(): ProcessMessage {
-    if (this.#latest === undefined) throw new Error("The process has not been started");
-    return this.#latest;
-  }
-
-  get name(): string {
-    return this.#latest?.name ?? this.#options.name ?? this.latest.name;
-  }
-
-  get uid(): string {
-    return this.latest.uid;
-  }
-
-  /** Of the worker on the daemon's host, for people: signals go by name. */
-  get pid(): number | undefined {
-    return this.#latest?.status?.pid;
-  }
-
-  /** CPUs to which the kernel says that it is pinned. */
-  get cpus(): readonly number[] {
-    return this.#latest?.status?.cpus ?? [];
-  }
-
-  /** As this handle last learned: `refresh` asks. */
-  get state(): State {
-    return parseState(this.latest.status?.state);
-  }
-
-  /** How it ended, as soon as this handle has learned it: by `join`, `exited`, `stop`, `isAlive` or `refresh`. */
-  get exit(): Exit | undefined {
-    const record = this.#latest?.status?.exit;
-    return record && parseExit(record);
-  }
-
-  /** As in Python, -N for death by signal N; undefined while `exit` is, null when nobody knows: `exit` then says why. */
-  get exitCode(): number | null | undefined {
-    const { exit } = this;
-    return exit && exitCodeOf(exit);
-  }
-
   /**
    * Starts the worker, and resolves when its program runs. Throws what CreateProcess answers, such as
-   * InvalidArgumentError EXECUTABLE_NOT_FOUND. Calling it again, also after a failure, makes no second worker.
+   * InvalidArgumentError EXECUTABLE_NOT_FOUND or TemplateFailedError; whether a function exists is found out in the
+   * worker, and told by `result`. Calling it again, also after a failure, makes no second worker.
    */
   async start(options: SignalOption = {}): Promise<this> {
-    const { process } = await this.#repeat(options, (call) =>
-      this.#connection.processes.createProcess(
-        { process: processMessage(this.#options), requestId: this.#requestId },
-        call,
-      ),
+    const process = processMessage(this.#options, callerPlace(this.#connection.address));
+    const answer = await this.#repeat(options, (call) =>
+      this.#connection.processes.createProcess({ process, requestId: this.#requestId }, call),
     );
-    this.#learn(process);
+    this.learn(answer.process);
     this.#owned = true;
     return this;
   }
@@ -143,19 +101,40 @@ export class Process implements AsyncDisposable {
         call,
       ),
     );
-    this.#learn(process);
+    this.learn(process);
     return reached;
   }
 
   /** Resolves when the process has ended; the wait begins when this is first read. */
   get exited(): Promise<Exit> {
-    this.#exited ??= this.join().then(() => this.#knownExit());
+    this.#exited ??= this.join().then(() => exitOf(this.latest));
     return this.#exited;
+  }
+
+  /**
+   * Waits for the end, and returns what the function returned. Throws WorkerError when it raised, WorkerExitError when
+   * the worker was killed or exited by itself, TimedOutError when the wait ran out, and a TypeError for a program and for
+   * an encoding other than `json` and `raw` (whose value is bytes). May be asked any number of times, by any handle, as
+   * long as the record is kept.
+   */
+  async result(options: WaitOptions = {}): Promise<unknown> {
+    return decodeValue(await this.resultPayload(options));
+  }
+
+  /** The same without decoding: the bytes, and the label of their encoding. */
+  async resultPayload(options: WaitOptions = {}): Promise<Payload> {
+    refuseProgram(this.latest);
+    if (!(await this.join(options))) {
+      throw new TimedOutError(`${this.name} has not ended in ${options.timeoutMs ?? 0} ms`, {
+        code: "DEADLINE_EXCEEDED",
+      });
+    }
+    return resultOf(this.latest);
   }
 
   /** Asks the daemon. False for a process that has not been started. */
   async isAlive(options: SignalOption = {}): Promise<boolean> {
-    if (this.#latest === undefined) return false;
+    if (!this.isStarted) return false;
     await this.refresh(options);
     return this.exit === undefined;
   }
@@ -165,7 +144,7 @@ export class Process implements AsyncDisposable {
     const { process } = await this.#repeat(options, (call) =>
       this.#connection.processes.getProcess(this.#identity, call),
     );
-    this.#learn(process);
+    this.learn(process);
     return this;
   }
 
@@ -197,8 +176,26 @@ export class Process implements AsyncDisposable {
     const { outcome, process } = await this.#repeat(options, (call) =>
       this.#connection.processes.stopProcess({ ...request, ...waitFor(deadline) }, call),
     );
-    this.#learn(process);
+    this.learn(process);
     return parseOutcome(outcome);
+  }
+
+  /**
+   * Tells a worker that serves forks to go on with its own work: its `serveForks()` returns. Those that were forked from
+   * it live on. Throws ForkbusError FORKS_NOT_SERVED for one that serves none.
+   */
+  async release(options: SignalOption = {}): Promise<void> {
+    let attempts = 0;
+    try {
+      await this.#repeat(options, (call) => {
+        attempts += 1;
+        return this.#connection.processes.releaseProcess(this.#identity, call);
+      });
+    } catch (error) {
+      // The attempt before this one, whose answer was lost, has done it.
+      const isDone = attempts > 1 && error instanceof ForkbusError;
+      if (!(isDone && error.reason === "FORKS_NOT_SERVED")) throw error;
+    }
   }
 
   /** Both streams of output, with gaps as events. By default from the beginning until all have ended. */
@@ -237,20 +234,6 @@ export class Process implements AsyncDisposable {
   get #identity(): ProcessIdentity {
     const { name, uid } = this.latest;
     return { name, uid };
-  }
-
-  #learn(process: ProcessMessage | undefined): void {
-    if (process === undefined) return;
-    // Answers may overtake each other.
-    if (this.#latest === undefined || process.revision >= this.#latest.revision) {
-      this.#latest = process;
-    }
-  }
-
-  #knownExit(): Exit {
-    const { exit } = this;
-    if (exit === undefined) throw new Error(`${this.name} has ended without an exit record`);
-    return exit;
   }
 
   #signalRequest(signal: string | number, { tree = false }: KillOptions) {
@@ -294,18 +277,6 @@ export class Process implements AsyncDisposable {
 
 function isGone(error: ForkbusError): boolean {
   return error.code === "NOT_FOUND" || error.reason === "UID_MISMATCH";
-}
-
-const states: Readonly<Record<number, State>> = {
-  [ProcessState.STARTING]: "starting",
-  [ProcessState.RUNNING]: "running",
-  [ProcessState.STOPPING]: "stopping",
-  [ProcessState.EXITED]: "exited",
-  [ProcessState.LOST]: "lost",
-};
-
-function parseState(state: ProcessState | undefined): State {
-  return states[state ?? ProcessState.UNSPECIFIED] ?? "unknown";
 }
 
 const outcomes: Readonly<Record<number, Stopped>> = {

@@ -27,6 +27,11 @@ export function waitFor(deadline: Deadline): { waitMs?: number } {
   return leftMs > longestWaitMs ? {} : { waitMs: leftMs };
 }
 
+/** The same as an option of ours. */
+export function timeLeft(deadline: Deadline): Pick<WaitOptions, "timeoutMs"> {
+  return deadline === undefined ? {} : { timeoutMs: Math.max(deadline - performance.now(), 0) };
+}
+
 /** The call options for an optional signal. */
 export function withSignal(signal: AbortSignal | undefined): { signal?: AbortSignal } {
   return signal === undefined ? {} : { signal };

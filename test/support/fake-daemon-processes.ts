@@ -15,8 +15,11 @@ import {
   Process,
   type ProcessServiceImplementation,
   ProcessState,
+  ProcessStatus,
   type ReadLogsRequest,
   type ReadLogsResponse,
+  ProcessResult,
+  type ReleaseProcessResponse,
   type SignalProcessResponse,
   type SignalProcessRequest,
   StopOutcome,
@@ -52,6 +55,19 @@ export class FakeWorker {
 
   constructor(message: Process) {
     this.message = message;
+  }
+
+  /** Ends as a worker does whose function has returned or raised. */
+  finish(outcome: ProcessResult["outcome"]): void {
+    this.end({ $case: "exitCode", value: outcome?.$case === "exception" ? 1 : 0 });
+    this.learn({ result: ProcessResult.create({ outcome }) });
+  }
+
+  /** What the daemon learns of it meanwhile. */
+  learn(status: DeepPartial<ProcessStatus>): void {
+    const merged = ProcessStatus.create({ ...this.message.status, ...status });
+    const revision = this.message.revision + 1n;
+    this.message = Process.create({ ...this.message, revision, status: merged });
   }
 
   end(outcome: ExitRecord["outcome"]): void {
@@ -179,6 +195,15 @@ export class FakeProcesses implements ProcessServiceImplementation {
 
   closeStdin(request: Named): Promise<CloseStdinResponse> {
     this.worker(request).stdinClosed = true;
+    return Promise.resolve({});
+  }
+
+  releaseProcess(request: Named): Promise<ReleaseProcessResponse> {
+    const worker = this.worker(request);
+    if (worker.message.status?.servesForks !== true) {
+      throw new FakeFailure(Status.FAILED_PRECONDITION, "FORKS_NOT_SERVED", "It serves no forks");
+    }
+    worker.learn({ servesForks: false });
     return Promise.resolve({});
   }
 

@@ -18,10 +18,12 @@ import {
 } from "../../proto/gen/forkbus/v1/admin.js";
 import { ProcessServiceDefinition } from "../../proto/gen/forkbus/v1/process.js";
 import { QueueServiceDefinition } from "../../proto/gen/forkbus/v1/queue.js";
+import { TemplateServiceDefinition } from "../../proto/gen/forkbus/v1/template.js";
 import { encodeErrorDetails } from "../../server/grpc/error-details.js";
 import { FakeFailure } from "./fake-daemon-failure.js";
 import { FakeProcesses } from "./fake-daemon-processes.js";
 import { FakeQueues } from "./fake-daemon-queues.js";
+import { FakeTemplates } from "./fake-daemon-templates.js";
 
 /** One call that goes wrong. `before`: without any effect; `after`: it took effect, and its answer is lost. */
 interface Fault {
@@ -36,6 +38,7 @@ interface Fault {
  */
 export class FakeDaemon implements AsyncDisposable {
   readonly processes = new FakeProcesses();
+  readonly templates = new FakeTemplates();
   queues = new FakeQueues();
   /** Calls that arrived, by method, such as `Put`. */
   readonly calls = new Map<string, number>();
@@ -85,6 +88,7 @@ export class FakeDaemon implements AsyncDisposable {
     });
     server.add(ProcessServiceDefinition, this.processes);
     server.add(QueueServiceDefinition, this.queues);
+    server.add(TemplateServiceDefinition, this.templates);
     await rm(join(this.#directory, "forkbus.sock"), { force: true });
     await server.listen(`unix://${join(this.#directory, "forkbus.sock")}`);
     this.#server = server;
