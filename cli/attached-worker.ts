@@ -5,12 +5,15 @@ import { type StreamName } from "../client/typescript/logs.js";
 import { type Process } from "../client/typescript/process.js";
 import { type ExitRecord } from "../proto/gen/forkbus/v1/process.js";
 import { codeOfExit, describeExit, exitCode } from "./exit-code.js";
+import { writeResult } from "./function-result.js";
 import { type InterruptAction } from "./interrupts.js";
 import { type Invocation } from "./invocation.js";
 import { escapeText } from "./output/escape.js";
 import { writeLogEvent } from "./output/log-events.js";
 import { OutputClosed } from "./screen.js";
 import { type SignalSource } from "./signal-source.js";
+
+const newline = 0x0a;
 
 /** What to attach a worker to. */
 export interface Attachment {
@@ -19,6 +22,8 @@ export interface Attachment {
   /** Undefined when the worker has no stdin of ours. */
   readonly stdin: Readable | undefined;
   readonly streams: readonly StreamName[];
+  /** Whether the worker calls a function, whose result comes out at the end. */
+  readonly hasResult: boolean;
 }
 
 /** How an attachment ended. */
@@ -38,12 +43,13 @@ export interface Detached {
  * worker is left alone, and runs on.
  */
 export async function attach(process: Process, attachment: Attachment): Promise<Detached> {
-  const { invocation, signals, stdin, streams } = attachment;
+  const { invocation, signals, stdin, streams, hasResult } = attachment;
   const { screen } = invocation;
   const leaving = new AbortController();
   const { signal } = leaving;
   let leftBy: NodeJS.Signals | undefined;
   const damaged = new Set<StreamName>();
+  let isLineOpen = false;
 
   signals.onAction((action) => {
     if (action.kind === "leave") {
@@ -66,6 +72,8 @@ export async function attach(process: Process, attachment: Attachment): Promise<
     streams.map(async (stream) => {
       for await (const event of process.logs({ stream, signal })) {
         if (event.kind === "gap") damaged.add(stream);
+        if (stream === "stdout" && event.kind === "chunk")
+          isLineOpen = event.data.at(-1) !== newline;
         await writeLogEvent(screen, event);
       }
     }),
@@ -84,7 +92,9 @@ export async function attach(process: Process, attachment: Attachment): Promise<
     await Promise.allSettled([input, output]);
   }
   const record = process.latest.status?.exit;
-  if (record?.outcome?.$case === "lost") {
+  if (hasResult) {
+    await writeResult(screen, process.latest, isLineOpen);
+  } else if (record?.outcome?.$case === "lost") {
     await screen.err(`forkbus: ${escapeText(`${process.name} ${describeExit(record)}`)}\n`);
   }
   if (damaged.size === 0) return { code: codeOfExit(record), ended: true };

@@ -11,14 +11,16 @@ interface Entry {
 }
 
 const workers = "Workers:";
+const templates = "Templates:";
 const queues = "Queues:";
 const daemon = "The daemon:";
 
 const entries: readonly Entry[] = [
   {
     name: "run",
-    arguments: "[options] [--] <command...>",
-    summary: "run a command as a worker: its input, output, signals and exit code are yours",
+    arguments: "[options] [--] [command...]",
+    summary:
+      "run a command, or a function, as a worker: its input, output, signals and exit code are yours",
     group: workers,
     load: async () => (await import("./commands/run.js")).runCommand,
   },
@@ -65,11 +67,25 @@ const entries: readonly Entry[] = [
     load: async () => (await import("./commands/stop.js")).stopCommand,
   },
   {
+    name: "release",
+    arguments: "[options] <name...>",
+    summary: "tell workers that serve forks to go on with their own work",
+    group: workers,
+    load: async () => (await import("./commands/release.js")).releaseCommand,
+  },
+  {
     name: "rm",
     arguments: "[options] <name...>",
     summary: "remove the records and output of workers",
     group: workers,
     load: async () => (await import("./commands/rm.js")).rmCommand,
+  },
+  {
+    name: "template",
+    arguments: "[options] COMMAND ...",
+    summary: "make templates, from which workers are forked with everything loaded",
+    group: templates,
+    load: async () => (await import("./commands/template.js")).templateCommand,
   },
   {
     name: "queue",

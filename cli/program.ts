@@ -14,6 +14,10 @@ Examples:
   forkbus run -d --name web -- ./server      in the background
   forkbus logs -f web                        follow what it writes
   forkbus stop web                           end it, and all that it started
+  forkbus run --python json:dumps --args '["hi"]'
+                                             call a function in a forked worker, and print its result
+  forkbus template create np --runtime python --preload numpy
+                                             a template: workers begin with numpy loaded
   forkbus queue create jobs                  make a queue,
   seq 100 | forkbus queue put jobs           put 100 items into it,
   forkbus queue get jobs -n 10               and get ten of them
@@ -30,7 +34,9 @@ export async function buildProgram(
   invocation: Invocation,
 ): Promise<Command> {
   const program = new Command("forkbus")
-    .description("Multiprocessing as a service: workers and queues, kept by a daemon.")
+    .description(
+      "Multiprocessing as a service: workers, warm fork servers and queues, kept by a daemon.",
+    )
     .usage("[options] COMMAND ...")
     .version(invocation.version, "-V, --version", "show the version of this program")
     .helpOption("-h, --help", "show this help")

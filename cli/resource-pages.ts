@@ -1,6 +1,7 @@
 import { type Client } from "../client/typescript/client.js";
 import { type Process, type ProcessState } from "../proto/gen/forkbus/v1/process.js";
 import { type Queue } from "../proto/gen/forkbus/v1/queue.js";
+import { type Template } from "../proto/gen/forkbus/v1/template.js";
 
 const pageSize = 1000;
 
@@ -38,6 +39,19 @@ export async function listQueues(client: Client, filter: NameFilter): Promise<re
       labels: { ...labels },
     });
     return { entries: page.queues, nextPageToken: page.nextPageToken };
+  });
+}
+
+/** All templates that match, by name; without the reports of their zygotes. */
+export async function listTemplates(
+  client: Client,
+  filter: NameFilter,
+): Promise<readonly Template[]> {
+  const { namePrefix, labels } = filter;
+  return allPages(async (pageToken) => {
+    const request = { pageSize, pageToken, namePrefix, labels: { ...labels } };
+    const page = await client.templates.service.listTemplates(request);
+    return { entries: page.templates, nextPageToken: page.nextPageToken };
   });
 }
 

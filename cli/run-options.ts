@@ -1,14 +1,21 @@
 import { isAbsolute, resolve } from "node:path";
-import { type ProcessOptions, type RlimitOption } from "../client/typescript/process-options.js";
+import {
+  type ProcessOptions,
+  type ProgramTarget,
+  type RlimitOption,
+  type WorkerOptions,
+} from "../client/typescript/process-options.js";
+import { type FunctionCallOptions, functionTarget, type ModulePlace } from "./function-options.js";
 import { parseCpuChoice } from "./parse/cpu-choice.js";
 import { parseEnvironment } from "./parse/environment-entry.js";
 import { parseLabels } from "./parse/label.js";
 import { parseResourceLimit } from "./parse/resource-limit.js";
 import { parseBytes, parseUmask } from "./parse/whole-number.js";
+import { treeLimits, type TreeLimitOptions } from "./tree-limits.js";
 import { UsageError } from "./usage-error.js";
 
 /** Options of `run`, as commander reads them. */
-export interface RunOptions {
+export interface RunOptions extends FunctionCallOptions, TreeLimitOptions {
   readonly detach?: boolean;
   readonly rm?: boolean;
   readonly name?: string;
@@ -26,10 +33,7 @@ export interface RunOptions {
 }
 
 /** Where `run` was called. */
-export interface RunPlace {
-  /** Whether the daemon sees the same files. */
-  readonly isLocal: boolean;
-  readonly workingDir: () => string;
+export interface RunPlace extends ModulePlace {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdinIsTerminal: boolean;
 }
@@ -53,14 +57,24 @@ export function workerOptions(
   if (options.detach === true && options.stdin === true) {
     throw new UsageError("--stdin does not go with --detach: nobody would be there to pass it on");
   }
+  const target = functionTarget(options, place);
+  if (target !== undefined && argv.length > 0) {
+    throw new UsageError("A function takes its arguments from --args, and no command beside it");
+  }
   if (argv[0] === "") throw new UsageError("The command is empty: there is nothing to run");
   if (options.name === "") throw new UsageError("--name takes a name, and got an empty one");
-  const logMaxBytes = outputBytes(options);
   const cwd = workingDirectory(options.cwd, place);
-  const [program = ""] = argv;
+  const worker = settings(options, place, cwd);
+  return target === undefined
+    ? { ...worker, ...programTarget(argv, cwd) }
+    : { ...worker, ...target };
+}
+
+function settings(options: RunOptions, place: RunPlace, cwd: string | undefined): WorkerOptions {
+  const logMaxBytes = outputBytes(options);
   const cpus = options.cpus === undefined ? undefined : cpuOption(options.cpus);
+  const limits = treeLimits(options);
   return {
-    argv,
     env: parseEnvironment(options.env ?? [], place.env),
     labels: parseLabels(options.label ?? []),
     rlimits: resourceLimits(options.rlimit ?? []),
@@ -72,11 +86,15 @@ export function workerOptions(
     ...(options.user === undefined ? {} : { runAs: options.user }),
     ...(logMaxBytes === undefined ? {} : { logMaxBytes }),
     ...(options.umask === undefined ? {} : { umask: parseUmask(options.umask) }),
-    // A relative path means one from here, as in a shell; a bare name is looked up in the worker's PATH.
-    ...(cwd !== undefined && program.includes("/") && !isAbsolute(program)
-      ? { path: resolve(cwd, program) }
-      : {}),
+    ...(limits === undefined ? {} : { limits }),
   };
+}
+
+/** A relative path means one from here, as in a shell; a bare name is looked up in the worker's PATH. */
+function programTarget(argv: readonly string[], cwd: string | undefined): ProgramTarget {
+  const [program = ""] = argv;
+  const isRelative = program.includes("/") && !isAbsolute(program);
+  return cwd !== undefined && isRelative ? { argv, path: resolve(cwd, program) } : { argv };
 }
 
 /** Undefined leaves it to the daemon. */

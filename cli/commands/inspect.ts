@@ -4,6 +4,7 @@ import { forEachName, type OutputOptions, outputOption, withDaemon } from "../ac
 import { answered } from "../answered.js";
 import { addConnectionOptions } from "../connection-options.js";
 import { type Invocation } from "../invocation.js";
+import { renderTraceback } from "../output/function-fields.js";
 import { jsonDocument } from "../output/json.js";
 import { processFields } from "../output/process-fields.js";
 import { processJson } from "../output/process-json.js";
@@ -28,6 +29,7 @@ export function inspectCommand(invocation: Invocation): Command {
           if (options.output === "json") return;
           const gap = found.length === 1 ? "" : "\n";
           await screen.out(gap + renderFields(processFields(one), screen.paint));
+          await screen.out(renderTraceback(one, screen.paint));
         });
         if (options.output === "json") await screen.out(jsonDocument(found.map(processJson)));
         return code;

@@ -7,34 +7,13 @@ import { withDaemon } from "../action.js";
 import { attach, type Detached } from "../attached-worker.js";
 import { addConnectionOptions } from "../connection-options.js";
 import { isLocal } from "../daemon-connection.js";
+import { addFunctionOptions } from "../function-options.js";
 import { type Invocation } from "../invocation.js";
 import { collect } from "../parse/collect.js";
+import { runHelp } from "../run-help.js";
 import { type RunOptions, workerOptions } from "../run-options.js";
 import { SignalSource } from "../signal-source.js";
-
-const help = `
-The worker's stdin is ours unless that is a terminal (then say -i), and its stdout and stderr come out
-here byte by byte. It has a session of its own and no terminal.
-
-Signals: SIGINT (^C), SIGQUIT and SIGHUP go to the worker and all its descendants, SIGTERM, SIGUSR1 and
-SIGUSR2 to the worker. A second ^C stops the worker (SIGTERM, 10 s, then its tree is killed), a third kills
-its tree at once, a fourth gives up on a daemon that does not answer and leaves the worker running.
-
-What the worker writes faster than it is read here is kept on the daemon's disk, up to --keep-output. If
-it is more, the oldest is lost: notes on stderr say how much, and the exit code is 125.
-
-The worker goes on when the daemon is restarted, and so does this command. When the reader of our output
-goes away, as in "forkbus run -- yes | head -1", the worker is stopped.
-
-Exit code: the worker's; 128+N when signal N killed it; 141 when the reader of our output went away; 125
-when forkbus failed, output was lost, or nobody knows how the worker ended; 126 when the command cannot be run; 127 when
-there is no such command.
-
-Examples:
-  forkbus run -- sort -u names.txt
-  tar c . | forkbus run --cpus 2 -- xz -T2 > all.tar.xz
-  forkbus run --keep-output 20GiB -- tar c . | ssh backup 'cat > all.tar'
-  forkbus run -d --name web --label team=a --rlimit nofile=4096 -- ./server --port 80`;
+import { addTreeLimitOptions } from "../tree-limits.js";
 
 /** commander lets the later of the two win, in silence. */
 function excludeEachOther(command: Command, ...names: readonly string[]): void {
@@ -51,9 +30,9 @@ function excludeEachOther(command: Command, ...names: readonly string[]): void {
 
 export function runCommand(invocation: Invocation): Command {
   const command = new Command("run")
-    .description("Runs a command as a worker of the daemon.")
+    .description("Runs a command, or calls a function, as a worker of the daemon.")
     .argument(
-      "<command...>",
+      "[command...]",
       "the program and its arguments; -- before it is only needed where it begins with a dash",
     )
     .passThroughOptions()
@@ -92,10 +71,16 @@ export function runCommand(invocation: Invocation): Command {
     )
     .option("-i, --stdin", "pass stdin on although it is a terminal")
     .option("--no-stdin", "leave stdin alone: the worker reads an empty one")
-    .addHelpText("after", help);
+    .addHelpText("after", runHelp);
+  addFunctionOptions(command);
+  addTreeLimitOptions(command);
   excludeEachOther(command, "stdin", "no-stdin");
+  excludeEachOther(command, "python", "node");
   return addConnectionOptions(command).action(
     async (argv: readonly string[], options: RunOptions, self: Command) => {
+      if (argv.length === 0 && options.python === undefined && options.node === undefined) {
+        self.error("error: nothing to run: give a command, --python or --node");
+      }
       const signals = new SignalSource(process, (action) => {
         // Nothing is there yet that could be lost by ending here: a worker that is being started runs on.
         if (action.kind === "leave") process.exit(128 + constants.signals[action.signal]);
@@ -138,6 +123,7 @@ async function run(
       signals,
       stdin: wanted.openStdin === true ? invocation.stdin.stream() : undefined,
       streams: wanted.mergeStderr === true ? ["stdout"] : ["stdout", "stderr"],
+      hasResult: wanted.python !== undefined || wanted.node !== undefined,
     });
   } catch (error) {
     if (!(error instanceof UnavailableError)) throw error;

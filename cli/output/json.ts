@@ -21,6 +21,11 @@ export function jsonDocument(value: JsonValue): string {
   return `${write(value, "  ", "\n")}\n`;
 }
 
+/** The empty string is how the API says that there is nothing. */
+export function given(text: string): string | undefined {
+  return text === "" ? undefined : text;
+}
+
 function write(value: JsonValue, indent: string | undefined, newline: string): string {
   if (typeof value === "bigint") return value.toString();
   if (typeof value !== "object" || value === null) return JSON.stringify(value);

@@ -3,15 +3,17 @@ import {
   ExitCause,
   type LogPosition,
   type Process,
+  type ResourceLimits,
   type ResourceUsage,
 } from "../../proto/gen/forkbus/v1/process.js";
 import { describeExit } from "../exit-code.js";
 import { enumName } from "./enum-name.js";
 import { humanBytes, humanCpuList, humanDuration } from "./human.js";
 import { type Instant, instantMs, localTime } from "./instant.js";
-import { commandText, stateText } from "./process-table.js";
-
-type Field = readonly [string, string];
+import { functionFields, methodFields, resultFields } from "./function-fields.js";
+import { stateText } from "./process-table.js";
+import { type Field } from "./table.js";
+import { commandText } from "./target-text.js";
 
 /** A process for people: names and values, without those that say nothing. */
 export function processFields(process: Process): readonly Field[] {
@@ -24,7 +26,9 @@ export function processFields(process: Process): readonly Field[] {
     ["Labels", pairs(process.labels)],
     ["State", stateText(process)],
     ["Message", status?.message ?? ""],
-    ["Command", commandText(process)],
+    [process.spec?.target?.$case === "exec" ? "Command" : "Function", commandText(process)],
+    ...methodFields(process),
+    ...functionFields(process),
     ["Directory", spec?.workingDir ?? ""],
     ["User", spec?.runAs?.user ?? ""],
     ["Environment", Object.keys(spec?.env ?? {}).join(" ")],
@@ -38,6 +42,7 @@ export function processFields(process: Process): readonly Field[] {
     ["Ran for", ranFor(exit?.startTime ?? status?.startTime, exit?.endTime)],
     ["Exit", exit === undefined ? "" : describeExit(exit)],
     ["Cause", causeText(process)],
+    ...resultFields(process),
     ["Used", exit?.usage === undefined ? "" : usageText(exit.usage)],
     ["Stdout", positionText(status?.stdout)],
     ["Stderr", spec?.mergeStderr === true ? "merged into stdout" : positionText(status?.stderr)],
@@ -58,13 +63,38 @@ function cpusText(process: Process): string {
   return policy === "" || cpus === "" ? cpus : `${cpus} (${policy})`;
 }
 
-function limitsText(process: Process): string {
-  return (process.spec?.limits?.rlimits ?? [])
-    .map(({ resource, soft, hard }) => {
-      const name = resource.replace(/^RLIMIT_/, "").toLowerCase();
-      return `${name}=${soft ?? "unlimited"}:${hard ?? "unlimited"}`;
-    })
-    .join(" ");
+function limitsText({ spec, status }: Process): string {
+  const limits = spec?.limits;
+  if (limits === undefined) return "";
+  const rlimits = limits.rlimits.map(({ resource, soft, hard }) => {
+    const name = resource.replace(/^RLIMIT_/, "").toLowerCase();
+    return `${name}=${soft ?? "unlimited"}:${hard ?? "unlimited"}`;
+  });
+  const missing = new Set(status?.unenforcedLimits);
+  const tree = treeLimits(limits).map(
+    ([field, text]) => `${text}${missing.has(field) ? " (not enforced)" : ""}`,
+  );
+  return [...tree, ...rlimits].join(" ");
+}
+
+/** Those that there are: the name of the field, and the option that asks for it. */
+function treeLimits(limits: ResourceLimits): readonly Field[] {
+  const all: readonly (readonly [string, boolean, string])[] = [
+    [
+      "memory_max_bytes",
+      limits.memoryMaxBytes > 0n,
+      `memory-max=${humanBytes(limits.memoryMaxBytes)}`,
+    ],
+    [
+      "memory_high_bytes",
+      limits.memoryHighBytes > 0n,
+      `memory-high=${humanBytes(limits.memoryHighBytes)}`,
+    ],
+    ["pids_max", limits.pidsMax > 0, `pids-max=${limits.pidsMax}`],
+    ["cpu_weight", limits.cpuWeight > 0, `cpu-weight=${limits.cpuWeight}`],
+    ["cpu_max_milli", limits.cpuMaxMilli > 0, `cpu-max=${limits.cpuMaxMilli / 1000}`],
+  ];
+  return all.filter(([, isGiven]) => isGiven).map(([field, , text]) => [field, text]);
 }
 
 function causeText(process: Process): string {

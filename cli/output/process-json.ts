@@ -5,18 +5,21 @@ import {
   LostReason,
   OnExit,
   ProcessState,
+  StartMethod,
   StdioMode,
   type ExitRecord,
   type LogPosition,
   type Process,
   type ProcessSpec,
   type ProcessStatus,
+  type ResourceLimits,
   type ResourceUsage,
 } from "../../proto/gen/forkbus/v1/process.js";
 import { type LogOffset } from "../../proto/gen/forkbus/v1/types.js";
 import { enumName } from "./enum-name.js";
 import { rfc3339 } from "./instant.js";
-import { type JsonValue } from "./json.js";
+import { given, type JsonValue } from "./json.js";
+import { functionJson, resultJson, timingsJson } from "./payload-json.js";
 
 /** A process with the field names of the API; what is not set is left out. */
 export function processJson(process: Process): JsonValue {
@@ -34,7 +37,10 @@ export function processJson(process: Process): JsonValue {
 
 function specJson(spec: ProcessSpec): JsonValue {
   return {
-    exec: spec.target && { path: spec.target.value.path, argv: spec.target.value.argv },
+    ...targetJson(spec.target),
+    start_method: given(enumName(StartMethod, spec.startMethod)),
+    template: given(spec.template),
+    fork_from: given(spec.forkFrom),
     env: spec.env,
     working_dir: spec.workingDir,
     run_as: spec.runAs && { user: spec.runAs.user },
@@ -49,15 +55,37 @@ function specJson(spec: ProcessSpec): JsonValue {
       count: spec.cpus.count === 0 ? undefined : spec.cpus.count,
       cpus: spec.cpus.cpus.length === 0 ? undefined : spec.cpus.cpus,
     },
-    limits: spec.limits && {
-      rlimits: spec.limits.rlimits.map(({ resource, soft, hard }) => ({
-        resource,
-        soft,
-        hard,
-      })),
-    },
+    limits: spec.limits && limitsJson(spec.limits),
     stop: spec.stop && { signal: given(spec.stop.signal), grace_ms: spec.stop.graceMs },
     on_exit: given(enumName(OnExit, spec.onExit)),
+  };
+}
+
+function targetJson(target: ProcessSpec["target"]): { readonly [name: string]: JsonValue } {
+  switch (target?.$case) {
+    case "exec":
+      return { exec: { path: target.value.path, argv: target.value.argv } };
+    case "python":
+      return { python: functionJson(target.value) };
+    case "node":
+      return { node: functionJson(target.value) };
+    case undefined:
+      return {};
+  }
+}
+
+/** Of the limits of the tree only those that there are. */
+function limitsJson(limits: ResourceLimits): JsonValue {
+  const some = <T extends bigint | number>(value: T): T | undefined =>
+    value > 0 ? value : undefined;
+  return {
+    rlimits: limits.rlimits.map(({ resource, soft, hard }) => ({ resource, soft, hard })),
+    memory_max_bytes: some(limits.memoryMaxBytes),
+    memory_high_bytes: some(limits.memoryHighBytes),
+    pids_max: some(limits.pidsMax),
+    cpu_weight: some(limits.cpuWeight),
+    cpu_max_milli: some(limits.cpuMaxMilli),
+    best_effort: limits.bestEffort ? true : undefined,
   };
 }
 
@@ -68,10 +96,17 @@ function statusJson(status: ProcessStatus): JsonValue {
     pid: status.pid,
     start_ticks: status.startTicks,
     boot_id: status.bootId,
+    start_method: given(enumName(StartMethod, status.startMethod)),
+    warm: status.warm ? true : undefined,
+    template_generation: status.templateGeneration > 0n ? status.templateGeneration : undefined,
     cpus: status.cpus,
+    unenforced_limits: status.unenforcedLimits.length > 0 ? status.unenforcedLimits : undefined,
     cgroup: given(status.cgroup),
+    serves_forks: status.servesForks ? true : undefined,
     start_time: rfc3339(status.startTime),
+    start_timings: status.startTimings && timingsJson(status.startTimings),
     exit: status.exit && exitJson(status.exit),
+    result: status.result && resultJson(status.result),
     stdout: status.stdout && positionJson(status.stdout),
     stderr: status.stderr && positionJson(status.stderr),
     descendants_alive: status.descendantsAlive,
@@ -131,9 +166,4 @@ function positionJson(position: LogPosition): JsonValue {
 
 export function offsetJson(offset: LogOffset): JsonValue {
   return { epoch: offset.epoch, offset: offset.offset };
-}
-
-/** The empty string is how the API says that there is nothing. */
-function given(text: string): string | undefined {
-  return text === "" ? undefined : text;
 }

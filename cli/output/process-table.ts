@@ -1,11 +1,11 @@
 import { type Process, ProcessState } from "../../proto/gen/forkbus/v1/process.js";
 import { shortExit } from "../exit-code.js";
 import { enumName } from "./enum-name.js";
-import { quoteCommand } from "./escape.js";
 import { humanCpuList, humanDuration } from "./human.js";
 import { instantMs } from "./instant.js";
 import { type Style } from "./style.js";
 import { type Column } from "./table.js";
+import { commandText } from "./target-text.js";
 
 /** The columns of `ps`. Ages are as of `nowMs`, milliseconds since 1970. */
 export function processColumns(nowMs: number): readonly Column<Process>[] {
@@ -22,13 +22,6 @@ export function processColumns(nowMs: number): readonly Column<Process>[] {
     },
     { title: "COMMAND", text: commandText },
   ];
-}
-
-/** What was asked to run, as it could be typed. */
-export function commandText(process: Process): string {
-  const exec = process.spec?.target?.value;
-  if (exec === undefined) return "";
-  return quoteCommand(exec.argv.length > 0 ? exec.argv : [exec.path]);
 }
 
 /** `running`; a worker that has ended and left descendants behind is `exited+`. */

@@ -58,8 +58,18 @@ export function renderTable<Row>(
   return head + body.join("");
 }
 
+/** A name and its value. */
+export type Field = readonly [string, string];
+
+/** A text of several lines under its title, indented. Nothing when there is no text. */
+export function renderBlock(title: string, text: string, paint: Paint): string {
+  if (text.trim() === "") return "";
+  const lines = text.replace(/\n+$/, "").split("\n");
+  return `${paint("dim", title)}\n${lines.map((line) => `  ${escapeText(line)}\n`).join("")}`;
+}
+
 /** Names and their values, one pair to a line, values in one column. */
-export function renderFields(fields: readonly (readonly [string, string])[], paint: Paint): string {
+export function renderFields(fields: readonly Field[], paint: Paint): string {
   const width = Math.max(0, ...fields.map(([name]) => name.length));
   return fields
     .map(([name, value]) => `${paint("dim", name.padEnd(width))}  ${escapeText(value)}\n`)

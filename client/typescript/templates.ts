@@ -61,7 +61,7 @@ export class Templates {
    */
   async ensure(options: TemplateOptions, waiting: WaitOptions = {}): Promise<Template> {
     const deadline = deadlineAfter(waiting.timeoutMs);
-    const template = await this.#createOrUpdate(options, waiting);
+    const template = await this.apply(options, waiting);
     return await template.ready({ ...waiting, ...timeLeft(deadline) });
   }
 
@@ -92,15 +92,17 @@ export class Templates {
     await this.#repeat(signal, () => this.service.deleteTemplate({ name }, withSignal(signal)));
   }
 
-  async #createOrUpdate(options: TemplateOptions, waiting: SignalOption): Promise<Template> {
+  /** The same, without waiting until it serves. */
+  async apply(options: TemplateOptions, { signal }: SignalOption = {}): Promise<Template> {
+    const given = withSignal(signal);
     try {
-      return await this.create(options, waiting);
+      return await this.create(options, given);
     } catch (error) {
       if (!(error instanceof AlreadyExistsError)) throw error;
-      const template = await this.get(options.name, waiting);
+      const template = await this.get(options.name, given);
       // One of another language is another thing of that name.
       if (template.runtime !== options.runtime) throw error;
-      return await template.update(options, waiting);
+      return await template.update(options, given);
     }
   }
 

@@ -60,7 +60,7 @@ describe("the command line", () => {
     }
   });
 
-  it("has help for every command, and for those of queue", async () => {
+  it("has help for every command, and for those of queue and template", async () => {
     for (const name of commandNames) {
       const { code, text } = await parse(name, "--help");
       assert.equal(code, 0);
@@ -69,6 +69,10 @@ describe("the command line", () => {
     for (const name of ["create", "ls", "stat", "put", "get", "shutdown", "rm"]) {
       const { text } = await parse("queue", name, "--help");
       assert.match(text, new RegExp(`^Usage: forkbus queue ${name} \\[options\\]`), text);
+    }
+    for (const name of ["create", "ls", "inspect", "rm"]) {
+      const { text } = await parse("template", name, "--help");
+      assert.match(text, new RegExp(`^Usage: forkbus template ${name} \\[options\\]`), text);
     }
   });
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { type ProgramTarget } from "../../../client/typescript/process-options.js";
 import { type RunOptions, type RunPlace, workerOptions } from "../../../cli/run-options.js";
 import { UsageError } from "../../../cli/usage-error.js";
 
@@ -11,6 +12,12 @@ const here: RunPlace = {
 };
 const elsewhere: RunPlace = { ...here, isLocal: false };
 
+function programOf(argv: readonly string[], options: RunOptions): ProgramTarget {
+  const worker = workerOptions(argv, options, here);
+  assert.ok(worker.python === undefined && worker.node === undefined);
+  return worker;
+}
+
 describe("the worker that run asks for", () => {
   it("runs in the directory of the caller when the daemon is on this host", () => {
     assert.equal(workerOptions(["ls"], none, here).cwd, "/home/me");
@@ -21,11 +28,11 @@ describe("the worker that run asks for", () => {
   });
 
   it("finds a relative program from that directory, and leaves bare names to the PATH", () => {
-    const worker = workerOptions(["./run.sh", "x"], { ...none, cwd: "bin" }, here);
+    const worker = programOf(["./run.sh", "x"], { ...none, cwd: "bin" });
     assert.equal(worker.path, "/home/me/bin/run.sh");
     assert.deepEqual(worker.argv, ["./run.sh", "x"]);
-    assert.equal(workerOptions(["ls"], none, here).path, undefined);
-    assert.equal(workerOptions(["/bin/ls"], none, here).path, undefined);
+    assert.equal(programOf(["ls"], none).path, undefined);
+    assert.equal(programOf(["/bin/ls"], none).path, undefined);
   });
 
   it("has our stdin unless that is a terminal, or somebody decided", () => {
