@@ -176,7 +176,7 @@ describe("A function that has run", () => {
       (await cli(daemon.address, ["inspect", "-o", "json", "one"])).stdout,
     );
     assert.ok(Array.isArray(json));
-    const [one]: readonly unknown[] = json;
+    const one: unknown = json[0];
     assert.ok(typeof one === "object" && one !== null && "spec" in one && "status" in one);
     const { spec, status } = one;
     assert.ok(typeof spec === "object" && spec !== null && typeof status === "object");
