@@ -5,7 +5,7 @@ import { humanCpuList, humanDuration } from "./human.js";
 import { instantMs } from "./instant.js";
 import { type Style } from "./style.js";
 import { type Column } from "./table.js";
-import { commandText } from "./target-text.js";
+import { commandAndMethod } from "./target-text.js";
 
 /** The columns of `ps`. Ages are as of `nowMs`, milliseconds since 1970. */
 export function processColumns(nowMs: number): readonly Column<Process>[] {
@@ -20,7 +20,7 @@ export function processColumns(nowMs: number): readonly Column<Process>[] {
       text: (process) => shortExit(process.status?.exit),
       style: (process) => exitStyle(process),
     },
-    { title: "COMMAND", text: commandText },
+    { title: "COMMAND", text: commandAndMethod },
   ];
 }
 

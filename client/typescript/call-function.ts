@@ -24,16 +24,17 @@ export async function callFunction(
   // A name from here, so that a worker can be stopped whose start was given up.
   const ownName = `call-${randomUUID()}`;
   const process = new Process(connection, { name: ownName, ...options });
+  let value: unknown;
   try {
     await process.start(linked);
-    const value = await process.result(linked);
-    await process.delete(linked);
-    return value;
+    value = await process.result(linked);
   } catch (error) {
     const isOurs = process.isStarted || process.name === ownName;
     if (linked.signal.aborted && isOurs) await stopSoon(connection, process);
     throw error;
   }
+  await process.delete();
+  return value;
 }
 
 /** Tells the daemon to stop it, and does not wait for that. */

@@ -164,7 +164,7 @@ describe("A function that has run", () => {
       startTimings: { admissionUs: 100n, forkUs: 1_900n, totalUs: 2_000n },
     });
     const ps = await cli(daemon.address, ["ps"]);
-    assert.match(ps.stdout, / {2}python app:f\n$/);
+    assert.match(ps.stdout, / {2}python app:f \(forkserver from np\)\n$/);
     worker.finish(value("[1,2]"));
     const { stdout } = await cli(daemon.address, ["inspect", "one"]);
     assert.match(stdout, /^Function {2,}python app:f$/m);
