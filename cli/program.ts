@@ -14,7 +14,7 @@ Examples:
   forkbus run -d --name web -- ./server      in the background
   forkbus logs -f web                        follow what it writes
   forkbus stop web                           end it, and all that it started
-  forkbus run --python json:dumps --args '["hi"]'
+  forkbus run --python math:hypot --args '[3, 4]'
                                              call a function in a forked worker, and print its result
   forkbus template create np --runtime python --preload numpy
                                              a template: workers begin with numpy loaded

@@ -25,7 +25,7 @@ Examples:
   forkbus run -- sort -u names.txt
   tar c . | forkbus run --cpus 2 -- xz -T2 > all.tar.xz
   forkbus run --keep-output 20GiB -- tar c . | ssh backup 'cat > all.tar'
-  forkbus run --python json:dumps --args '[{"a": 1}]'
+  forkbus run --python math:hypot --args '[3, 4]'
   forkbus run --node ./images.js#resize --args '["a.png", 200]' | jq .width
   forkbus run --python app:train --template numpy --args '{"epochs": 3}' --memory-max 2G
   forkbus run -d --name web --label team=a --rlimit nofile=4096 -- ./server --port 80`;
