@@ -63,7 +63,10 @@ describe("forkbus from other languages", function () {
       assert.deepEqual({ put, acked, ready }, { put: 2n, acked: 2n, ready: 0n });
       const { processes } = await daemon.processes.listProcesses({});
       assert.deepEqual(
-        processes.map(({ spec, status }) => [spec?.target?.value.argv, status?.exit?.outcome]),
+        processes.map(({ spec, status }) => [
+          spec?.target?.$case === "exec" ? spec.target.value.argv : undefined,
+          status?.exit?.outcome,
+        ]),
         [[["/bin/sh", "-c", "exit 7"], { $case: "exitCode", value: 7 }]],
       );
     });
