@@ -88,6 +88,19 @@ describe("the worker that run asks for", () => {
     assert.throws(() => kept({ keepOutput: "1K" }), /^UsageError: --keep-output takes from 64KiB/);
   });
 
+  it("looks for a function where it was called, or in directories of the daemon's host", () => {
+    const path = (options: Partial<RunOptions>, place: RunPlace) => {
+      const worker = workerOptions([], { ...none, python: "app:f", ...options }, place);
+      assert.ok(worker.python !== undefined);
+      return worker.modulePath;
+    };
+    assert.deepEqual(path({}, here), ["/home/me"]);
+    assert.deepEqual(path({ modulePath: ["lib", "/srv"] }, here), ["/home/me/lib", "/srv"]);
+    assert.deepEqual(path({}, elsewhere), []);
+    assert.deepEqual(path({ modulePath: ["/srv"] }, elsewhere), ["/srv"]);
+    assert.throws(() => path({ modulePath: ["lib"] }, elsewhere), UsageError);
+  });
+
   it("refuses what contradicts itself, or says nothing", () => {
     assert.throws(() => workerOptions([""], none, here), /nothing to run/);
     assert.throws(() => workerOptions(["ls"], { ...none, name: "" }, here), UsageError);
