@@ -15,7 +15,9 @@ import { type OutputPositions, ProcessService } from "./grpc/process-service.js"
 import { QueueService } from "./grpc/queue-service.js";
 import { addReflection } from "./grpc/reflection.js";
 import { serveAll, SERVICE_NAMES } from "./grpc/services.js";
+import { TemplateService, type ZygoteLook } from "./grpc/template-service.js";
 import { KeptProcesses } from "./journal/kept-processes.js";
+import { KeptTemplates } from "./journal/kept-templates.js";
 import { KeyedStore } from "./journal/keyed-store.js";
 import { diagnose } from "./kernel/diagnosis.js";
 import { lockFile, LockHeldError } from "./kernel/file-lock.js";
@@ -23,6 +25,9 @@ import { KeeperClient } from "./kernel/keeper/keeper-client.js";
 import { KeeperLink } from "./kernel/keeper/keeper-link.js";
 import { type KeeperProgram } from "./kernel/keeper/keeper-program.js";
 import { OutputDirectory } from "./kernel/output-files.js";
+import { processMemory } from "./kernel/process-memory.js";
+import { ResultFiles } from "./kernel/result-files.js";
+import { runtimePrograms } from "./kernel/runtime-programs.js";
 import { nativeFile } from "./kernel/native-files.js";
 import { storeId } from "./kernel/store-id.js";
 import { systemClock } from "./kernel/system-clock.js";
@@ -37,6 +42,7 @@ import { ProcessSystem } from "./processes/process-system.js";
 import { MAX_FRAME_BYTES, MAX_ITEM_BYTES } from "./queues/frame-limits.js";
 import { MAX_QUEUE_BYTES } from "./queues/queue-spec.js";
 import { QueueTable } from "./queues/queue-table.js";
+import { TemplateSystem } from "./templates/template-system.js";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -86,31 +92,57 @@ async function start(
   const store = cleanup.use(await openStore(stateDir, log));
   const kept = new KeptProcesses(store);
   const recovered = kept.recover();
-  for (const { key, error } of recovered.unreadable) log.error("record unreadable", { key, error });
+  const keptTemplates = new KeptTemplates(store);
+  const templates = keptTemplates.recover();
+  for (const { key, error } of [...recovered.unreadable, ...templates.unreadable]) {
+    log.error("record unreadable", { key, error });
+  }
 
   const keeper = new KeeperClient();
+  const users = new PasswdFile();
+  const environment = { ...baseEnvironment(env), ...addressEnvironment(config.listen) };
+  const runtimes = runtimePrograms(config.interpreters);
+  const output = new OutputDirectory(() => keeper.welcome?.directory ?? join(stateDir, "workers"));
+  const results = new ResultFiles(() => keeper.welcome?.directory ?? join(stateDir, "workers"));
+  const forkServers = new TemplateSystem({
+    records: templates.records,
+    store: keptTemplates,
+    keeper,
+    files: results,
+    runtimes,
+    user: (name) => users.find(name),
+    clock: systemClock,
+    log,
+    newUid,
+    baseEnvironment: environment,
+  });
   const system = cleanup.use(
     new ProcessSystem({
       recovered,
       store: kept,
       keeper,
-      users: new PasswdFile(),
+      users,
       clock: systemClock,
       log,
       usableCpus: config.cpus ?? usableCpus(),
       retention: config.retention,
       newUid,
-      baseEnvironment: baseEnvironment(env),
+      baseEnvironment: environment,
+      forkServers: forkServers.templates,
+      forkLibrary: runtimes.python.forkLibrary,
     }),
   );
   const link = await KeeperLink.start({
     program: keeperProgram(config),
     client: keeper,
-    events: system.supervisor,
+    events: forkServers.router(system.supervisor),
     clock: systemClock,
     log,
   });
   cleanup.defer(async () => {
+    // Zygotes are there for workers: with none, they would keep the keeper for nothing.
+    if (keeper.isConnected && !system.processes.someAlive) await forkServers.zygotes.endAll();
+    await forkServers[Symbol.asyncDispose]();
     // While the keeper can still be asked: what expires now is removed with its output.
     await system[Symbol.asyncDispose]();
     // A keeper without workers has nothing to keep. One that we would not start again is not ours to end.
@@ -118,10 +150,11 @@ async function start(
       await keeper.shutDown().catch(() => false);
     await link[Symbol.asyncDispose]();
   });
-  const output = new OutputDirectory(() => keeper.welcome?.directory ?? join(stateDir, "workers"));
   const damages = store.recovered.quarantined.length + recovered.unreadable.length;
-  if (damages === 0) await sweepOutput(output, system, keeper, log);
-  else log.error("records were damaged: output without a record is kept", { damages });
+  if (damages === 0) {
+    const isZygote = (uid: ProcessUid): boolean => forkServers.table.ofZygote(uid) !== undefined;
+    await sweepOutput(output, system, isZygote, keeper, log);
+  } else log.error("records were damaged: output without a record is kept", { damages });
 
   let queueRevision = 0n;
   const queues = new QueueTable({
@@ -168,7 +201,19 @@ async function start(
   const reading = { table: system.table, keeper, clock: systemClock };
   const positions = outputPositions(output);
   serveAll(server, {
-    processes: new ProcessService(system.processes, output, positions, reading, stopping.signal),
+    processes: new ProcessService(
+      system.processes,
+      output,
+      positions,
+      results,
+      reading,
+      stopping.signal,
+    ),
+    templates: new TemplateService(
+      forkServers.templates,
+      zygoteLook(forkServers, results),
+      stopping.signal,
+    ),
     queues: new QueueService(queues),
     admin: new AdminService(report),
   });
@@ -191,6 +236,35 @@ async function start(
   health.serving();
   log.info("ready", { pid: process.pid, addresses, processes: system.table.size });
   return addresses;
+}
+
+/** How a worker finds this daemon: by its socket, or a port that needs no certificate. */
+function addressEnvironment(listen: readonly ListenAddress[]): Readonly<Record<string, string>> {
+  const unix = listen.find((address) => address.kind === "unix");
+  if (unix !== undefined) return { FORKBUS_ADDRESS: `unix:${unix.path}` };
+  const open = listen.find((address) => address.kind === "insecure" && address.port !== 0);
+  if (open?.kind !== "insecure") return {};
+  return { FORKBUS_ADDRESS: `tcp://${open.host}:${open.port}` };
+}
+
+function zygoteLook({ zygotes }: TemplateSystem, files: ResultFiles): ZygoteLook {
+  return async ({ state: { serving } }) => {
+    const worker = serving === null ? undefined : zygotes.workerOf(serving.uid);
+    if (serving === null || worker === undefined) return null;
+    const [memory, stdoutTail, stderrTail] = await Promise.all([
+      processMemory(worker.pid),
+      files.tail(serving.uid, "stdout"),
+      files.tail(serving.uid, "stderr"),
+    ]);
+    return {
+      pid: worker.pid,
+      readyTimeMs: systemClock.wallTime() - (systemClock.now() - serving.sinceMs),
+      rssBytes: memory?.rssBytes ?? 0,
+      pssBytes: memory?.pssBytes ?? 0,
+      stdoutTail,
+      stderrTail,
+    };
+  };
 }
 
 function takeLock(stateDir: string): Disposable {
@@ -250,11 +324,12 @@ function fittingSocket(path: string): string {
 async function sweepOutput(
   output: OutputDirectory,
   system: ProcessSystem,
+  isZygote: (uid: ProcessUid) => boolean,
   keeper: KeeperClient,
   log: Logger,
 ): Promise<void> {
   for (const uid of await output.list()) {
-    if (system.table.byUid(uid) !== undefined) continue;
+    if (system.table.byUid(uid) !== undefined || isZygote(uid)) continue;
     await keeper.removeOutput(uid).catch((error: unknown) => {
       log.warn("old output cannot be removed", { uid, error });
     });

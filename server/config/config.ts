@@ -11,6 +11,8 @@ export interface Config {
   /** CPUs that workers may be placed on; null: all that the kernel lets us use. */
   readonly cpus: CpuSet | null;
   readonly keeper: KeeperConfig;
+  /** Of the built-in templates, and of every template that names none: absolute, or a name to look up in PATH. */
+  readonly interpreters: { readonly python: string; readonly node: string };
   /** How long calls under way may take when the daemon stops. */
   readonly stopGraceMs: number;
 }

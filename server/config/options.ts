@@ -19,6 +19,8 @@ interface Flags {
   readonly retainedProcesses: number;
   readonly cpus?: CpuSet;
   readonly keeper?: string;
+  readonly python?: string;
+  readonly node?: string;
   readonly keeperPolicy?: string;
   readonly keeperSocket?: string;
   readonly cgroup: string;
@@ -86,6 +88,8 @@ function serverCommand(env: Environment, uid: number, version: string): Command 
       cpus,
     )
     .option("--keeper <file>", "the keeper's program (default: the one in the package)", path)
+    .option("--python <file>", "interpreter of Python's templates (default: python3 in PATH)")
+    .option("--node <file>", "interpreter of Node's templates (default: the one of the daemon)")
     .option("--keeper-policy <file>", "the keeper's own list of users for workers", path)
     .addOption(
       new Option("--keeper-socket <path>", "of a keeper that is started by somebody else")
@@ -128,6 +132,7 @@ function toConfig(flags: Flags, socketPath: string): Config {
     log: { format: flags.logFormat, level: flags.logLevel },
     retention: { maxRecords: flags.retainedProcesses, maxAgeMs: flags.retentionMs },
     cpus: flags.cpus ?? null,
+    interpreters: { python: flags.python ?? "python3", node: flags.node ?? process.execPath },
     keeper: {
       socketPath: flags.keeperSocket ?? null,
       path: flags.keeper ?? null,

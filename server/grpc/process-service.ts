@@ -8,14 +8,16 @@ import { parseName, parseNamePrefix, parseRequestId } from "../core/names.js";
 import { OutputReader, type OutputReaderParts } from "../processes/output-reader.js";
 import { type LogEvent, type OutputFiles } from "../processes/output.js";
 import { type ProcessRecord } from "../processes/process-record.js";
-import { type OutputExtents, type Requester } from "../processes/process-state.js";
+import { type ProcessResults } from "../processes/process-result.js";
+import { hasEnded, type OutputExtents, type Requester } from "../processes/process-state.js";
 import { type ProcessFilter } from "../processes/process-table.js";
 import { type Processes, type ProcessRef, type WaitCondition } from "../processes/processes.js";
 import { parseSignal } from "../processes/signals.js";
 import { type CallContext } from "./call-context.js";
 import { fromLogEvent, toStart, toStreams } from "./convert/logs.js";
 import { fromRecord, nameOnly, toStateKind, toUid } from "./convert/process.js";
-import { toSpec, toStopPolicy, unknownValue } from "./convert/process-spec.js";
+import { fromResult } from "./convert/function-target.js";
+import { toArguments, toSpec, toStopPolicy, unknownValue } from "./convert/process-spec.js";
 import { decodePageToken, encodePageToken, pageSize } from "./page-token.js";
 import { type Handlers } from "./service-shape.js";
 
@@ -30,6 +32,7 @@ export class ProcessService implements Handlers<typeof proto.ProcessServiceDefin
   readonly #processes: Processes;
   readonly #files: OutputFiles;
   readonly #positions: OutputPositions;
+  readonly #results: ProcessResults;
   readonly #reading: OutputReaderParts;
   readonly #stopping: AbortSignal;
 
@@ -38,12 +41,14 @@ export class ProcessService implements Handlers<typeof proto.ProcessServiceDefin
     processes: Processes,
     files: OutputFiles,
     positions: OutputPositions,
+    results: ProcessResults,
     reading: OutputReaderParts,
     stopping: AbortSignal,
   ) {
     this.#processes = processes;
     this.#files = files;
     this.#positions = positions;
+    this.#results = results;
     this.#reading = reading;
     this.#stopping = stopping;
   }
@@ -59,6 +64,7 @@ export class ProcessService implements Handlers<typeof proto.ProcessServiceDefin
       name: name === "" ? null : parseName("name", name),
       labels: toLabels("labels", process?.labels ?? {}),
       spec: toSpec(process?.spec),
+      arguments: toArguments(process?.spec),
       requestId: requestId === "" ? null : parseRequestId("request_id", requestId),
     });
     return { process: await this.#show(record) };
@@ -81,7 +87,7 @@ export class ProcessService implements Handlers<typeof proto.ProcessServiceDefin
     const after = decodePageToken(filter, request.pageToken);
     const page = this.#processes.list(filter, after, pageSize(request.pageSize));
     return {
-      processes: await Promise.all(page.records.map((record) => this.#show(record))),
+      processes: await Promise.all(page.records.map((record) => this.#show(record, true))),
       nextPageToken: encodePageToken(filter, page.lastName),
     };
   };
@@ -172,6 +178,13 @@ export class ProcessService implements Handlers<typeof proto.ProcessServiceDefin
     return {};
   };
 
+  readonly releaseProcess = async (
+    request: proto.ReleaseProcessRequest,
+  ): Promise<proto.ReleaseProcessResponse> => {
+    await this.#processes.release(toRef(request));
+    return {};
+  };
+
   readonly readLogs = (
     request: proto.ReadLogsRequest,
     { signal }: CallContext,
@@ -243,8 +256,14 @@ export class ProcessService implements Handlers<typeof proto.ProcessServiceDefin
     }
   }
 
-  async #show(record: ProcessRecord): Promise<proto.Process> {
-    return fromRecord(record, await this.#positions(record));
+  /** `brief`: in lists. */
+  async #show(record: ProcessRecord, brief = false): Promise<proto.Process> {
+    const { spec, state, uid } = record;
+    const [output, result] = await Promise.all([
+      this.#positions(record),
+      spec.target.kind !== "exec" && hasEnded(state) ? this.#results.result(uid) : null,
+    ]);
+    return fromRecord(record, output, result === null ? undefined : fromResult(result, brief));
   }
 }
 

@@ -1,13 +1,16 @@
 import { AdminServiceDefinition } from "../../proto/gen/forkbus/v1/admin.js";
 import { ProcessServiceDefinition } from "../../proto/gen/forkbus/v1/process.js";
+import { TemplateServiceDefinition } from "../../proto/gen/forkbus/v1/template.js";
 import { type AdminService } from "./admin-service.js";
 import { type GrpcServer } from "./grpc-server.js";
 import { type ProcessService } from "./process-service.js";
 import { QueueServiceWire } from "./queue-codecs.js";
 import { type QueueService } from "./queue-service.js";
+import { type TemplateService } from "./template-service.js";
 
 export interface Services {
   readonly processes: ProcessService;
+  readonly templates: TemplateService;
   readonly queues: QueueService;
   readonly admin: AdminService;
 }
@@ -15,12 +18,17 @@ export interface Services {
 /** Full names of our services, such as `forkbus.v1.QueueService`. */
 export const SERVICE_NAMES: readonly string[] = [
   ProcessServiceDefinition.fullName,
+  TemplateServiceDefinition.fullName,
   QueueServiceWire.fullName,
   AdminServiceDefinition.fullName,
 ];
 
-export function serveAll(server: GrpcServer, { processes, queues, admin }: Services): void {
+export function serveAll(
+  server: GrpcServer,
+  { processes, templates, queues, admin }: Services,
+): void {
   server.serve(ProcessServiceDefinition, processes);
+  server.serve(TemplateServiceDefinition, templates);
   server.serve(QueueServiceWire, queues);
   server.serve(AdminServiceDefinition, admin);
 }

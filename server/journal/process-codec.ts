@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { parseProcessUid } from "../core/ids.js";
+import { NO_LIMITS } from "../processes/tree-limits.js";
 
 /**
  * Kept values as JSON. A record that an older daemon wrote must stay readable: a field that is added
@@ -45,11 +46,51 @@ const cpuRequest = z.discriminatedUnion("kind", [
 
 const stdioMode = z.enum(["file", "null"]);
 
-const spec = z.object({
-  path: z.string(),
-  argv: z.array(z.string()),
+const payload = z.object({ encoding: z.string(), bytes: z.number(), digest: z.string() });
+
+const origin = z.discriminatedUnion("method", [
+  z.object({ method: z.enum(["spawn", "forkserver"]), template: z.string() }),
+  z.object({ method: z.literal("fork"), process: z.string() }),
+]);
+
+const functionTarget = {
+  origin,
+  function: z.string(),
+  arguments: payload,
+  resultEncoding: z.string(),
+  modulePath: z.array(z.string()),
+  mainFile: z.string().nullable(),
+};
+
+const target = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("exec"), path: z.string(), argv: z.array(z.string()) }),
+  z.object({ kind: z.literal("python"), ...functionTarget }),
+  z.object({ kind: z.literal("node"), ...functionTarget }),
+]);
+
+const limit = z.number().nullable();
+
+const treeLimits = z.object({
+  memoryMaxBytes: limit,
+  memoryHighBytes: limit,
+  pidsMax: limit,
+  cpuWeight: limit,
+  cpuMaxMilli: limit,
+  bestEffort: z.boolean(),
+});
+
+/** Until there were functions, a spec held the program itself. */
+function programAsTarget(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || !("path" in value)) return value;
+  const { path, ...rest } = value;
+  const argv = "argv" in value ? value.argv : [];
+  return { target: { kind: "exec", path, argv }, ...rest };
+}
+
+const specFields = z.object({
+  target,
   env: texts,
-  workingDir: z.string(),
+  workingDir: z.string().nullable(),
   runAs: z.string().nullable(),
   umask: z.number(),
   openStdin: z.boolean(),
@@ -58,11 +99,32 @@ const spec = z.object({
   rlimits: z.array(
     z.object({ resource: z.string(), soft: bigint.nullable(), hard: bigint.nullable() }),
   ),
+  treeLimits: treeLimits.default(NO_LIMITS),
   stop: z.object({ signal: z.number(), graceMs: z.number() }),
   onExit: z.enum(["kill-tree", "wait-tree"]),
   stdout: stdioMode,
   stderr: stdioMode,
   mergeStderr: z.boolean(),
+});
+
+const spec = z.preprocess(programAsTarget, specFields);
+
+const timings = z.object({
+  admissionUs: z.number(),
+  pendingUs: z.number(),
+  hopUs: z.number(),
+  forkUs: z.number(),
+  specialiseUs: z.number(),
+  firstLineUs: z.number(),
+  totalUs: z.number(),
+});
+
+const birth = z.object({
+  method: z.enum(["spawn", "forkserver", "fork"]),
+  generation: z.number(),
+  warm: z.boolean(),
+  timings: timings.nullable(),
+  unenforced: z.array(z.string()),
 });
 
 const keeper = z.object({ instance: z.string(), bootId: z.string(), pidNamespace: bigint });
@@ -139,6 +201,14 @@ export const recordSchema = z.object({
   createTimeMs: z.number(),
   revision: z.number(),
   placement: cpuSet.nullable(),
+  birth: birth.default({
+    method: "spawn",
+    generation: 0,
+    warm: false,
+    timings: null,
+    unenforced: [],
+  }),
+  servesForks: z.boolean().default(false),
   state,
 });
 

@@ -1,15 +1,20 @@
 import { type Clock } from "../core/clock.js";
 import { DomainError } from "../core/errors.js";
 import { type ProcessUid } from "../core/ids.js";
-import { type CpuSet } from "../cpus/cpu-set.js";
 import { type CpuLedger } from "../cpus/cpu-ledger.js";
+import { functionOrder, liveForkOrder, programOrder } from "./birth-order.js";
 import { type Births } from "./births.js";
-import { type Keeper, type SpawnOrder, type UserIds } from "./keeper.js";
+import { type ForkServers, type Source } from "./fork-servers.js";
+import { type BirthOrder, give, type Keeper, type UserIds } from "./keeper.js";
+import { type LiveForks } from "./live-forks.js";
 import { type ProcessRecord } from "./process-record.js";
 import { canonicalText, type ProcessSpec, specBytes, validateSpec } from "./process-spec.js";
 import { type ProcessTable } from "./process-table.js";
 import { type RecordStore } from "./record-store.js";
+import { type StartClock } from "./start-clock.js";
 import { type Supervisor } from "./supervisor.js";
+import { methodOf, type StartMethod } from "./target.js";
+import { enforceable } from "./tree-limits.js";
 
 /** For arguments and environments of all processes together, those that have ended included. */
 const MAX_SPEC_BYTES = 512 * 1024 * 1024;
@@ -20,6 +25,8 @@ export interface CreateOrder {
   readonly name: string | null;
   readonly labels: Readonly<Record<string, string>>;
   readonly spec: ProcessSpec;
+  /** Of a function; empty for a program. */
+  readonly arguments: Uint8Array;
   /** Null: the create is not idempotent. */
   readonly requestId: string | null;
 }
@@ -35,6 +42,9 @@ export interface AdmissionParts {
   readonly ledger: CpuLedger;
   readonly keeper: Keeper;
   readonly births: Births;
+  readonly startClock: StartClock;
+  readonly forkServers: ForkServers;
+  readonly liveForks: LiveForks;
   readonly store: RecordStore;
   readonly supervisor: Supervisor;
   readonly users: UserDatabase;
@@ -56,17 +66,22 @@ export class Admission {
 
   /** Resolves when the program runs. A create that has begun goes on when its caller goes away. */
   async create(order: CreateOrder): Promise<ProcessRecord> {
+    const arrivedMs = this.#parts.clock.now();
     const spec = validateSpec(order.spec);
     const earlier = this.#earlier(order);
     if (earlier !== undefined) return this.#repeated(earlier, order);
+    this.#checkSource(spec);
     const user = await this.#user(spec);
     // While the user was looked up, the same request may have come again.
     const meanwhile = this.#earlier(order);
     if (meanwhile !== undefined) return this.#repeated(meanwhile, order);
-    const record = this.#admit(order, spec);
+    const admitted = this.#admit(order, spec);
+    const { record } = admitted;
+    this.#parts.startClock.arrived(record.uid, arrivedMs, this.#parts.clock.now());
     try {
       await this.#parts.store.save(record, this.#parts.table.counters);
-      this.#parts.keeper.spawn(this.#spawnOrder(record, user));
+      this.#parts.startClock.admitted(record.uid, this.#parts.clock.now());
+      this.#begin(admitted, order.arguments, user);
     } catch (error) {
       await this.#takeBack(record, error);
     }
@@ -95,7 +110,12 @@ export class Admission {
     return this.#current(record);
   }
 
-  async #user({ runAs }: ProcessSpec): Promise<UserIds | null> {
+  async #user({ runAs: named, target }: ProcessSpec): Promise<UserIds | null> {
+    const ofTemplate =
+      target.kind !== "exec" && target.origin.method === "spawn"
+        ? this.#parts.forkServers.recipe(target.origin.template).recipe.runAs
+        : null;
+    const runAs = named ?? ofTemplate;
     if (runAs === null) return null;
     const ids = await this.#parts.users.find(runAs);
     if (ids !== undefined) return ids;
@@ -108,9 +128,17 @@ export class Admission {
     );
   }
 
+  /** Whether there is anything to make it from, as far as can be known at once. */
+  #checkSource({ target }: ProcessSpec): void {
+    if (target.kind === "exec") return;
+    const { origin, kind } = target;
+    if (origin.method === "fork") this.#parts.liveForks.find(origin.process, kind);
+    else this.#parts.forkServers.check(origin.template, kind);
+  }
+
   /** Everything that can fail without a trace fails here. */
-  #admit(order: CreateOrder, spec: ProcessSpec): ProcessRecord {
-    const { table, ledger, supervisor, clock, births } = this.#parts;
+  #admit(order: CreateOrder, spec: ProcessSpec): Admitted {
+    const { table, ledger, supervisor, clock, births, keeper: orders } = this.#parts;
     const keeper = supervisor.keeperIdentity;
     if (keeper === null) {
       throw new DomainError("keeper-unreachable", "The keeper does not answer", {
@@ -129,8 +157,16 @@ export class Admission {
         { facts: { resource: "specs", errno: "" }, retryAfterMs: 1000 },
       );
     }
-    const uid = this.#parts.newUid();
-    const placement = ledger.assign(uid, spec.cpus) ?? null;
+    const limits = enforceable(spec.treeLimits, (controller) => orders.enforces(controller));
+    const fresh = this.#parts.newUid();
+    const cpus = ledger.assign(fresh, spec.cpus) ?? null;
+    const warm = this.#takeWarm(spec);
+    const uid = warm?.uid ?? fresh;
+    const placement = cpus;
+    if (warm !== undefined) {
+      ledger.release(fresh);
+      if (cpus !== null) ledger.restore(uid, cpus);
+    }
     const record = table.put({
       uid,
       name: order.name ?? table.nextName(),
@@ -142,41 +178,87 @@ export class Admission {
       createTimeMs: clock.wallTime(),
       revision: 0,
       placement,
+      birth: {
+        method: methodOf(spec.target),
+        generation: warm?.generation ?? 0,
+        warm: warm !== undefined,
+        timings: null,
+        unenforced: limits.unenforced,
+      },
+      servesForks: false,
       state: { kind: "starting", stop: null, keeper },
     });
     births.begin(uid);
-    return record;
+    return { record, limits: limits.settings };
   }
 
-  #spawnOrder({ uid, name, spec, placement }: ProcessRecord, user: UserIds | null): SpawnOrder {
-    // First, where a keeper that looks for descendants finds it without reading far; and last, so
-    // that nobody gives a worker another name.
-    const identity = { FORKBUS_PROCESS_ID: uid, FORKBUS_PROCESS: name };
-    const order: SpawnOrder = {
+  #takeWarm({ target }: ProcessSpec): ReturnType<ForkServers["takeWarm"]> {
+    if (target.kind === "exec" || target.origin.method !== "forkserver") return undefined;
+    return this.#parts.forkServers.takeWarm(target.origin.template);
+  }
+
+  /** The intent is kept: the worker is ordered, now or when its fork server has time for it. */
+  #begin({ record, limits }: Admitted, args: Uint8Array, user: UserIds | null): void {
+    const { baseEnvironment, forkServers, liveForks } = this.#parts;
+    const { target } = record.spec;
+    const context = { baseEnvironment, user, limits };
+    if (target.kind === "exec") {
+      this.#order(programOrder(record, target, context));
+      return;
+    }
+    const { origin } = target;
+    if (origin.method === "fork") {
+      const { server, forkLibrary } = liveForks.find(origin.process, target.kind);
+      this.#order(liveForkOrder(record, target, args, server, forkLibrary, limits));
+      return;
+    }
+    const order = (source: Source): BirthOrder =>
+      functionOrder(record, target, args, source, context);
+    if (origin.method === "spawn") {
+      const { recipe, generation } = forkServers.recipe(origin.template);
+      this.#from(record.uid, "spawn", generation);
+      this.#order(order({ kind: "spawn", recipe, generation }));
+      return;
+    }
+    this.#fork(record, origin.template, order);
+  }
+
+  #fork(
+    { uid, birth }: ProcessRecord,
+    template: string,
+    order: (source: Source) => BirthOrder,
+  ): void {
+    const { forkServers, supervisor } = this.#parts;
+    if (birth.warm) {
+      const { recipe } = forkServers.recipe(template);
+      this.#order(order({ kind: "go", recipe, generation: birth.generation }));
+    }
+    forkServers.submit({
       uid,
-      path: spec.path,
-      argv: spec.argv,
-      env: {
-        ...identity,
-        ...this.#parts.baseEnvironment,
-        ...threadCounts(placement),
-        ...spec.env,
-        ...identity,
+      template,
+      started: birth.warm,
+      start: (source) => {
+        this.#from(uid, source.kind === "spawn" ? "spawn" : "forkserver", source.generation);
+        this.#order(order(source));
       },
-      workingDir: spec.workingDir,
-      umask: spec.umask,
-      user,
-      cpus: placement,
-      rlimits: spec.rlimits,
-      openStdin: spec.openStdin,
-      stdout: spec.stdout,
-      stderr: spec.stderr,
-      mergeStderr: spec.mergeStderr,
-      onExit: spec.onExit,
-      logMaxBytes: spec.logMaxBytes,
-    };
+      fail: (error) => {
+        supervisor.cannotStart(uid, error);
+      },
+    });
+  }
+
+  /** Which generation it comes from is known only when its turn has come. */
+  #from(uid: ProcessUid, method: StartMethod, generation: number): void {
+    const record = this.#parts.table.byUid(uid);
+    if (record === undefined) return;
+    const warm = record.birth.warm && record.birth.generation === generation;
+    this.#parts.table.put({ ...record, birth: { ...record.birth, method, generation, warm } });
+  }
+
+  #order(order: BirthOrder): void {
     this.#parts.births.ordered(order);
-    return order;
+    this.#parts.startClock.ordered(order.uid, this.#parts.clock.now());
+    give(this.#parts.keeper, order);
   }
 
   async #takeBack(record: ProcessRecord, error: unknown): Promise<never> {
@@ -197,16 +279,10 @@ export class Admission {
   }
 }
 
-/** Numeric libraries start a thread for each CPU of the host unless told how many they have. */
-function threadCounts(placement: CpuSet | null): Readonly<Record<string, string>> {
-  if (placement === null) return {};
-  const count = String(placement.length);
-  return {
-    OMP_NUM_THREADS: count,
-    OPENBLAS_NUM_THREADS: count,
-    MKL_NUM_THREADS: count,
-    NUMEXPR_NUM_THREADS: count,
-  };
+interface Admitted {
+  readonly record: ProcessRecord;
+  /** Settings of its leaf. */
+  readonly limits: readonly string[];
 }
 
 function requestText({ name, labels, spec }: CreateOrder): string {

@@ -1,10 +1,10 @@
 import { type Deferred, deferred } from "../core/deferred.js";
 import { type ProcessUid } from "../core/ids.js";
-import { type SpawnOrder } from "./keeper.js";
+import { type BirthOrder } from "./keeper.js";
 
 interface Birth {
   /** `unknown`: an earlier daemon may have given it to the keeper. */
-  readonly order: SpawnOrder | "not-given" | "unknown";
+  readonly order: BirthOrder | "not-given" | "unknown";
   readonly outcome: Deferred<void>;
 }
 
@@ -22,9 +22,15 @@ export class Births {
   }
 
   /** The order is on its way to the keeper; it can be repeated if the keeper never got it. */
-  ordered(order: SpawnOrder): void {
+  ordered(order: BirthOrder): void {
     const birth = this.#births.get(order.uid);
     if (birth !== undefined) this.#births.set(order.uid, { ...birth, order });
+  }
+
+  /** It is to be ordered anew. */
+  withdraw(uid: ProcessUid): void {
+    const birth = this.#births.get(uid);
+    if (birth !== undefined) this.#births.set(uid, { ...birth, order: "not-given" });
   }
 
   /** The intent is being kept; only then the order goes to the keeper. */
@@ -32,7 +38,7 @@ export class Births {
     return this.#births.get(uid)?.order === "not-given";
   }
 
-  orderOf(uid: ProcessUid): SpawnOrder | undefined {
+  orderOf(uid: ProcessUid): BirthOrder | undefined {
     const order = this.#births.get(uid)?.order;
     return typeof order === "object" ? order : undefined;
   }

@@ -3,6 +3,8 @@ import { type ProcessUid } from "../core/ids.js";
 import { type LogOffset, type LogStreamName } from "./output.js";
 import { type ExitReport, type KeeperIdentity, type Worker } from "./process-state.js";
 import { type OnExit, type ProcessSpec, type Rlimit, type StdioMode } from "./process-spec.js";
+import { type Moments } from "./start-timings.js";
+import { type Controller } from "./tree-limits.js";
 
 /**
  * The program that is the parent of all workers, as the domain sees it. Calls fail with DomainError
@@ -12,6 +14,19 @@ import { type OnExit, type ProcessSpec, type Rlimit, type StdioMode } from "./pr
 export interface Keeper {
   /** Ends in one event `spawned` or `spawnFailed`, unless the connection breaks. An id is used once. */
   spawn(order: SpawnOrder): void;
+  /**
+   * As `spawn`, from a fork server. After a failure in the steps `birth` and `fork` nothing is left, no code of the user has
+   * run, and the same id may be ordered again.
+   */
+  fork(order: ForkOrder): void;
+  /** Forks a worker that waits for `go`. Ends in one event `born` or `spawnFailed`. */
+  hold(uid: ProcessUid, server: ProcessUid): void;
+  /** What a held worker becomes. Ends as `spawn` does. */
+  go(order: GoOrder): void;
+  /** Tells a live worker to serve no forks any more. False when it serves none. */
+  release(uid: ProcessUid): Promise<boolean>;
+  /** Whether limits of trees by this controller can be enforced. */
+  enforces(controller: Controller): boolean;
   /** False when there is nothing left to signal. */
   signal(uid: ProcessUid, signal: number, scope: "worker" | "tree"): Promise<boolean>;
   /** The exit is kept: the zombie may go. */
@@ -44,9 +59,35 @@ export type StdinAnswer =
   | { readonly kind: "not-open" }
   | { readonly kind: "ended" };
 
-/** Everything is decided: the keeper only does it. */
-export interface SpawnOrder {
+/** What every worker is given, however it comes into being. */
+export interface WorkerFiles {
   readonly uid: ProcessUid;
+  readonly openStdin: boolean;
+  readonly stdout: StdioMode;
+  readonly stderr: StdioMode;
+  readonly mergeStderr: boolean;
+  readonly onExit: OnExit;
+  readonly logMaxBytes: number;
+  /** Such as `memory.max=1048576`. */
+  readonly limits: readonly string[];
+}
+
+/** A held worker becomes what the specification says. */
+export interface GoOrder extends WorkerFiles {
+  readonly kind: "go";
+  readonly specification: Uint8Array;
+}
+
+export interface ForkOrder extends WorkerFiles {
+  readonly kind: "fork";
+  /** The fork server. */
+  readonly server: ProcessUid;
+  readonly specification: Uint8Array;
+}
+
+/** Everything is decided: the keeper only does it. */
+export interface SpawnOrder extends WorkerFiles {
+  readonly kind: "spawn";
   readonly path: string;
   readonly argv: readonly string[];
   /** The whole environment. */
@@ -56,12 +97,25 @@ export interface SpawnOrder {
   readonly user: UserIds | null;
   readonly cpus: CpuSet | null;
   readonly rlimits: readonly Rlimit[];
-  readonly openStdin: boolean;
-  readonly stdout: StdioMode;
-  readonly stderr: StdioMode;
-  readonly mergeStderr: boolean;
-  readonly onExit: OnExit;
-  readonly logMaxBytes: number;
+  /** Of a language process, which gets a link; null for any other program. */
+  readonly specification: Uint8Array | null;
+}
+
+/** How a worker is made. */
+export type BirthOrder = SpawnOrder | ForkOrder | GoOrder;
+
+export function give(keeper: Keeper, order: BirthOrder): void {
+  switch (order.kind) {
+    case "spawn":
+      keeper.spawn(order);
+      return;
+    case "fork":
+      keeper.fork(order);
+      return;
+    case "go":
+      keeper.go(order);
+      return;
+  }
 }
 
 export interface UserIds {
@@ -80,12 +134,20 @@ export type SpawnStep =
   | "affinity"
   | "user"
   | "cwd"
-  | "exec";
+  | "exec"
+  /** It was never born: its fork server died, or killed it. */
+  | "birth"
+  /** The fork server refused. */
+  | "fork"
+  | "specification"
+  | "limits";
 
 export interface SpawnFailure {
   readonly step: SpawnStep;
   /** Such as `ENOENT`. */
   readonly errno: string;
+  /** What a fork server said. */
+  readonly message: string;
 }
 
 /** How a worker that the keeper still has ended; null outcome: it is gone and nobody knows how. */
@@ -101,6 +163,9 @@ export interface KeptWorker {
   readonly worker: Worker | null;
   /** Null while it is alive. */
   readonly end: EndReport | null;
+  /** It was forked in advance, and has not been told what to become. */
+  readonly held: boolean;
+  readonly servesForks: boolean;
 }
 
 /** What the keeper tells, in the order in which it happened. */
@@ -113,4 +178,9 @@ export interface KeeperEvents {
   exited(uid: ProcessUid, end: EndReport): void;
   treeGone(uid: ProcessUid): void;
   stdinReady(uid: ProcessUid): void;
+  /** A held worker waits. */
+  born(uid: ProcessUid): void;
+  serving(uid: ProcessUid, serves: boolean): void;
+  /** The target is about to be called. */
+  called(uid: ProcessUid, moments: Moments): void;
 }

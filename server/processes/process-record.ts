@@ -2,6 +2,8 @@ import { type CpuSet } from "../cpus/cpu-set.js";
 import { type ProcessUid } from "../core/ids.js";
 import { type ProcessSpec } from "./process-spec.js";
 import { type ProcessState } from "./process-state.js";
+import { type StartTimings } from "./start-timings.js";
+import { type StartMethod } from "./target.js";
 
 /** All that the daemon knows of a process; kept. */
 export interface ProcessRecord {
@@ -21,7 +23,24 @@ export interface ProcessRecord {
   readonly revision: number;
   /** CPUs assigned by the ledger; null when it is not pinned. */
   readonly placement: CpuSet | null;
+  readonly birth: Birth;
+  /** Whether it can be forked from now. */
+  readonly servesForks: boolean;
   readonly state: ProcessState;
+}
+
+/** How the worker came, or comes, into being. */
+export interface Birth {
+  /** The one used: `spawn` where the template cannot be forked on this host. */
+  readonly method: StartMethod;
+  /** Of the template; 0 without one, and until it is known. */
+  readonly generation: number;
+  /** It was forked before anybody asked for it. */
+  readonly warm: boolean;
+  /** Null until the target has been called, and for exec. */
+  readonly timings: StartTimings | null;
+  /** Fields of limits that nobody enforces. */
+  readonly unenforced: readonly string[];
 }
 
 /** Numbers that only grow, kept with the records. */

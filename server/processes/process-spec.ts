@@ -2,20 +2,23 @@ import { type CpuRequest } from "../cpus/cpu-ledger.js";
 import { invalidField } from "../core/errors.js";
 import { rlimitNumber } from "./rlimits.js";
 import { SIGTERM } from "./signals.js";
+import { type Target, targetBytes, validateFunction } from "./target.js";
+import { type TreeLimits, validateTreeLimits } from "./tree-limits.js";
 
 /** What to run and how; validated, with every default filled in. */
 export interface ProcessSpec {
-  readonly path: string;
-  readonly argv: readonly string[];
+  readonly target: Target;
   readonly env: Readonly<Record<string, string>>;
-  readonly workingDir: string;
-  /** A name or number of the host's user database; null is the keeper's own user. */
+  /** Null: the template's, or for a fork that of the process it comes from. */
+  readonly workingDir: string | null;
+  /** A name or number of the host's user database; null is the keeper's own user, or the fork server's. */
   readonly runAs: string | null;
   readonly umask: number;
   readonly openStdin: boolean;
   readonly logMaxBytes: number;
   readonly cpus: CpuRequest;
   readonly rlimits: readonly Rlimit[];
+  readonly treeLimits: TreeLimits;
   readonly stop: StopPolicy;
   readonly onExit: OnExit;
   readonly stdout: StdioMode;
@@ -52,13 +55,10 @@ const MAX_STRINGS = 131_072;
 
 /** Fails with the first field that cannot be right, whatever the host. */
 export function validateSpec(spec: ProcessSpec): ProcessSpec {
-  if (spec.path === "") {
-    throw invalidField("spec.exec.argv", "", "Nothing to run: exec.path and exec.argv are empty");
-  }
-  text("spec.exec.path", spec.path, MAX_PATH_BYTES);
-  text("spec.exec.argv", spec.argv.join(" "), MAX_ARGV_BYTES);
+  target(spec.target, spec.runAs);
   environment(spec.env);
-  const strings = spec.argv.length + Object.keys(spec.env).length;
+  const argv = spec.target.kind === "exec" ? spec.target.argv.length : 0;
+  const strings = argv + Object.keys(spec.env).length;
   if (strings > MAX_STRINGS) {
     throw invalidField(
       "spec.exec.argv",
@@ -66,14 +66,7 @@ export function validateSpec(spec: ProcessSpec): ProcessSpec {
       `spec.exec.argv and spec.env have ${strings} entries together, at most ${MAX_STRINGS} can be`,
     );
   }
-  if (!spec.workingDir.startsWith("/")) {
-    throw invalidField(
-      "spec.working_dir",
-      spec.workingDir,
-      `A working directory is an absolute path, got ${JSON.stringify(spec.workingDir)}`,
-    );
-  }
-  text("spec.working_dir", spec.workingDir, MAX_PATH_BYTES);
+  if (spec.workingDir !== null) validateWorkingDir("spec.working_dir", spec.workingDir);
   if (spec.runAs !== null) text("spec.run_as.user", spec.runAs, 256);
   range("spec.umask", spec.umask, 0, 0o777);
   range(
@@ -85,7 +78,25 @@ export function validateSpec(spec: ProcessSpec): ProcessSpec {
   validateGrace("spec.stop.grace_ms", spec.stop.graceMs);
   cpuRequest(spec.cpus);
   rlimits(spec.rlimits);
+  validateTreeLimits(spec.treeLimits);
   return spec;
+}
+
+/** Of a process, or of a template. */
+export function validateWorkingDir(field: string, path: string): void {
+  if (!path.startsWith("/")) {
+    throw invalidField(
+      field,
+      path,
+      `A working directory is an absolute path, got ${JSON.stringify(path)}`,
+    );
+  }
+  text(field, path, MAX_PATH_BYTES);
+}
+
+/** Of a process, or of a template. */
+export function validateEnvironment(field: string, env: Readonly<Record<string, string>>): void {
+  environment(env, field);
 }
 
 /** Of a process, or of one stop. */
@@ -103,11 +114,27 @@ export function canonicalText(value: unknown): string {
 }
 
 /** About what the parts of a spec that can be large take up. */
-export function specBytes({ argv, env }: ProcessSpec): number {
-  let bytes = 0;
-  for (const argument of argv) bytes += argument.length;
+export function specBytes({ target, env }: ProcessSpec): number {
+  let bytes = targetBytes(target);
   for (const [name, value] of Object.entries(env)) bytes += name.length + value.length;
   return bytes;
+}
+
+function target(value: Target, runAs: string | null): void {
+  if (value.kind !== "exec") {
+    validateFunction(`spec.${value.kind}`, value);
+    if (runAs === null || value.origin.method === "spawn") return;
+    throw invalidField(
+      "spec.run_as.user",
+      printable(runAs),
+      "What is forked runs as its fork server does: name the user in the template, or use the start method spawn",
+    );
+  }
+  if (value.path === "") {
+    throw invalidField("spec.exec.argv", "", "Nothing to run: exec.path and exec.argv are empty");
+  }
+  text("spec.exec.path", value.path, MAX_PATH_BYTES);
+  text("spec.exec.argv", value.argv.join(" "), MAX_ARGV_BYTES);
 }
 
 function text(field: string, value: string, maxBytes: number): void {
@@ -128,12 +155,12 @@ function text(field: string, value: string, maxBytes: number): void {
   }
 }
 
-function environment(env: Readonly<Record<string, string>>): void {
+function environment(env: Readonly<Record<string, string>>, field = "spec.env"): void {
   let bytes = 0;
   for (const [name, value] of Object.entries(env)) {
     if (name === "" || name.includes("=") || name.includes("\0") || value.includes("\0")) {
       throw invalidField(
-        "spec.env",
+        field,
         printable(name),
         `${JSON.stringify(printable(name))} cannot be an environment variable: names are not empty and hold no "=", and neither names nor values hold a NUL`,
       );
@@ -142,7 +169,7 @@ function environment(env: Readonly<Record<string, string>>): void {
   }
   if (bytes > MAX_ENV_BYTES) {
     throw invalidField(
-      "spec.env",
+      field,
       String(bytes),
       `The environment has ${bytes} bytes, at most ${MAX_ENV_BYTES} can be`,
     );

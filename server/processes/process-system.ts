@@ -5,6 +5,7 @@ import { CpuLedger } from "../cpus/cpu-ledger.js";
 import { type CpuSet } from "../cpus/cpu-set.js";
 import { Admission, type UserDatabase } from "./admission.js";
 import { Births } from "./births.js";
+import { type ForkServers } from "./fork-servers.js";
 import { type Keeper } from "./keeper.js";
 import { specBytes } from "./process-spec.js";
 import { ProcessTable } from "./process-table.js";
@@ -13,6 +14,8 @@ import { type RecordStore, type RecoveredState } from "./record-store.js";
 import { RecordWriter } from "./record-writer.js";
 import { Removal } from "./removal.js";
 import { Retention, type RetentionPolicy } from "./retention.js";
+import { LiveForks } from "./live-forks.js";
+import { StartClock } from "./start-clock.js";
 import { StdinWriter } from "./stdin.js";
 import { Supervisor, type SupervisorLog } from "./supervisor.js";
 
@@ -27,6 +30,9 @@ export interface ProcessSystemParts {
   readonly retention: RetentionPolicy;
   readonly newUid: () => ProcessUid;
   readonly baseEnvironment: Readonly<Record<string, string>>;
+  readonly forkServers: ForkServers;
+  /** What Python forks with; null where there is none. */
+  readonly forkLibrary: string | null;
 }
 
 /** The parts that processes are made of, joined, with what an earlier daemon kept in them. */
@@ -44,6 +50,8 @@ export class ProcessSystem implements AsyncDisposable {
     const table = new ProcessTable(recovered.counters);
     const ledger = new CpuLedger(parts.usableCpus);
     const births = new Births();
+    const startClock = new StartClock();
+    const { forkServers } = parts;
     const retention = new Retention(parts.retention, recovered.expiredNames);
     const onFailure = (error: unknown): void => {
       this.#noteTrouble(error, log);
@@ -63,6 +71,8 @@ export class ProcessSystem implements AsyncDisposable {
       ledger,
       keeper,
       births,
+      startClock,
+      forkServers,
       writer,
       removal,
       suspects: recovered.suspects,
@@ -74,6 +84,9 @@ export class ProcessSystem implements AsyncDisposable {
       ledger,
       keeper,
       births,
+      startClock,
+      forkServers,
+      liveForks: new LiveForks(table, parts.forkLibrary),
       store,
       supervisor,
       users: parts.users,

@@ -81,6 +81,11 @@ export class Processes {
     return this.#parts.table.list(filter, after, size);
   }
 
+  get someAlive(): boolean {
+    for (const { state } of this.#parts.table.all()) if (!treeHasEnded(state)) return true;
+    return false;
+  }
+
   countByState(): ReadonlyMap<ProcessRecord["state"]["kind"], number> {
     const counts = new Map<ProcessRecord["state"]["kind"], number>();
     for (const { state } of this.#parts.table.all()) {
@@ -204,6 +209,15 @@ export class Processes {
       this.#requestStop(record, { signal: SIGKILL, graceMs: 0 }, requester);
     }
     await this.#reach(record.uid, ({ state }) => treeHasEnded(state), null, signal);
+  }
+
+  /** Tells a worker that serves forks to go on with something else. */
+  async release(ref: ProcessRef): Promise<void> {
+    const { uid, name, servesForks } = this.get(ref);
+    if (servesForks && (await this.#parts.keeper.release(uid))) return;
+    throw new DomainError("forks-not-served", `Process ${name} serves no forks`, {
+      facts: { name },
+    });
   }
 
   #requestStop({ uid }: ProcessRecord, policy: StopPolicy, requester: Requester): void {

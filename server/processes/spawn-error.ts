@@ -1,6 +1,7 @@
 import { DomainError, invalidField } from "../core/errors.js";
 import { type SpawnFailure } from "./keeper.js";
 import { type ProcessSpec } from "./process-spec.js";
+import { targetName } from "./target.js";
 
 /** What a create ends in when the keeper could not start the worker. */
 export function spawnError(failure: SpawnFailure, spec: ProcessSpec): Error {
@@ -8,14 +9,14 @@ export function spawnError(failure: SpawnFailure, spec: ProcessSpec): Error {
   if (errno === "ETIMEDOUT") {
     return new DomainError(
       "start-timed-out",
-      `The kernel did not answer in time while starting ${spec.path} (${step}): ${slowThing(failure, spec)}`,
+      `The kernel did not answer in time while starting ${targetName(spec.target)} (${step}): ${slowThing(failure, spec)}`,
       { facts: { step } },
     );
   }
   if (errno === "EINTR") {
     return new DomainError(
       "start-interrupted",
-      `The worker was killed before ${spec.path} ran, by a signal or for lack of memory`,
+      `The worker was killed before ${targetName(spec.target)} ran, by a signal or for lack of memory`,
       { facts: { step } },
     );
   }
@@ -32,8 +33,8 @@ export function spawnError(failure: SpawnFailure, spec: ProcessSpec): Error {
     case "cwd":
       return new DomainError(
         "working-dir-invalid",
-        `Cannot enter the working directory ${spec.workingDir}: ${errno}`,
-        { facts: { path: spec.workingDir, errno } },
+        `Cannot enter the working directory ${directory(spec)}: ${errno}`,
+        { facts: { path: directory(spec), errno } },
       );
     case "rlimit":
       return invalidField(
@@ -59,6 +60,28 @@ export function spawnError(failure: SpawnFailure, spec: ProcessSpec): Error {
         return new DomainError("disk-full", `There is no room for the output files: ${errno}`);
       }
       return unexpected(failure);
+    case "fork":
+      if (errno === "EBUSY") {
+        return new DomainError(
+          "not-fork-safe",
+          `What is to be forked has more than its main thread: ${failure.message}`,
+          { facts: { threads: failure.message } },
+        );
+      }
+      return unexpected(failure);
+    case "birth":
+      return new DomainError(
+        "start-interrupted",
+        `The fork server of ${targetName(spec.target)} died while it forked, or the worker was killed before it ran`,
+        { facts: { step } },
+      );
+    case "limits":
+      return new DomainError(
+        "kernel-feature-missing",
+        `The kernel refuses limits of the worker's cgroup: ${errno}`,
+        { facts: { feature: "cgroup2" } },
+      );
+    case "specification":
     case "cgroup":
     case "clone":
     case "session":
@@ -68,20 +91,21 @@ export function spawnError(failure: SpawnFailure, spec: ProcessSpec): Error {
 
 const EXHAUSTED = new Set(["EAGAIN", "ENOMEM", "EMFILE", "ENFILE"]);
 
-function execError(errno: string, spec: ProcessSpec): DomainError {
-  const facts = { path: spec.path, errno, step: "exec" };
+function execError(errno: string, { target }: ProcessSpec): DomainError {
+  const path = target.kind === "exec" ? target.path : `the interpreter of ${targetName(target)}`;
+  const facts = { path, errno, step: "exec" };
   if (errno === "ENOENT" || errno === "ENOTDIR") {
-    const where = spec.path.includes("/") ? "" : " in the PATH of the worker";
+    const where = path.includes("/") ? "" : " in the PATH of the worker";
     return new DomainError(
       "executable-not-found",
-      `There is no program ${spec.path}${where}, or its interpreter is missing: ${errno}`,
+      `There is no program ${path}${where}, or its interpreter is missing: ${errno}`,
       { facts },
     );
   }
   const why = EXEC_REASONS.get(errno);
   return new DomainError(
     "executable-not-runnable",
-    `The kernel refuses to run ${spec.path}: ${why === undefined ? errno : `${why} (${errno})`}`,
+    `The kernel refuses to run ${path}: ${why === undefined ? errno : `${why} (${errno})`}`,
     { facts },
   );
 }
@@ -94,7 +118,7 @@ const EXEC_REASONS = new Map([
 ]);
 
 function slowThing({ step }: SpawnFailure, spec: ProcessSpec): string {
-  return step === "cwd" ? spec.workingDir : spec.path;
+  return step === "cwd" ? directory(spec) : targetName(spec.target);
 }
 
 function runAsDenied(spec: ProcessSpec, errno: string): DomainError {
@@ -106,6 +130,11 @@ function runAsDenied(spec: ProcessSpec, errno: string): DomainError {
   );
 }
 
-function unexpected({ step, errno }: SpawnFailure): Error {
-  return new Error(`The keeper could not start a worker: ${step} failed with ${errno}`);
+function directory({ workingDir }: ProcessSpec): string {
+  return workingDir ?? "of the template";
+}
+
+function unexpected({ step, errno, message }: SpawnFailure): Error {
+  const said = message === "" ? "" : `: ${message}`;
+  return new Error(`The keeper could not start a worker: ${step} failed with ${errno}${said}`);
 }

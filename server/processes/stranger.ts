@@ -2,6 +2,7 @@ import { type KeptWorker } from "./keeper.js";
 import { type ProcessRecord } from "./process-record.js";
 import { DEFAULT_LOG_MAX_BYTES, DEFAULT_STOP, type ProcessSpec } from "./process-spec.js";
 import { type KeeperIdentity } from "./process-state.js";
+import { NO_LIMITS } from "./tree-limits.js";
 
 /** A worker whose record was damaged is not killed for it: it gets a new one that says so. */
 export const RECOVERED_LABEL = "forkbus/recovered";
@@ -23,6 +24,8 @@ export function strangerRecord(
     createTimeMs: worker?.startTimeMs ?? nowMs,
     revision: 0,
     placement: worker === null || worker.cpus.length === 0 ? null : worker.cpus,
+    birth: UNKNOWN_BIRTH,
+    servesForks: false,
     state:
       worker === null
         ? { kind: "starting", stop: null, keeper }
@@ -30,9 +33,16 @@ export function strangerRecord(
   };
 }
 
+const UNKNOWN_BIRTH = {
+  method: "spawn",
+  generation: 0,
+  warm: false,
+  timings: null,
+  unenforced: [],
+} as const;
+
 const UNKNOWN_SPEC: ProcessSpec = {
-  path: "unknown",
-  argv: ["unknown"],
+  target: { kind: "exec", path: "unknown", argv: ["unknown"] },
   env: {},
   workingDir: "/",
   runAs: null,
@@ -41,6 +51,7 @@ const UNKNOWN_SPEC: ProcessSpec = {
   logMaxBytes: DEFAULT_LOG_MAX_BYTES,
   cpus: { kind: "none" },
   rlimits: [],
+  treeLimits: NO_LIMITS,
   stop: DEFAULT_STOP,
   onExit: "kill-tree",
   stdout: "file",

@@ -3,8 +3,10 @@ import { DomainError } from "../core/errors.js";
 import { type ProcessUid } from "../core/ids.js";
 import { type CpuLedger } from "../cpus/cpu-ledger.js";
 import { type Births } from "./births.js";
+import { type ForkServers } from "./fork-servers.js";
 import {
   type EndReport,
+  give,
   type Keeper,
   type KeeperEvents,
   type KeptWorker,
@@ -27,8 +29,11 @@ import { type Finding, reconcile } from "./reconciliation.js";
 import { type RecordWriter } from "./record-writer.js";
 import { type Removal } from "./removal.js";
 import { spawnError } from "./spawn-error.js";
+import { type StartClock } from "./start-clock.js";
+import { type Moments, startTimings } from "./start-timings.js";
 import { StopDeadlines } from "./stop-deadlines.js";
 import { strangerRecord } from "./stranger.js";
+import { targetName } from "./target.js";
 
 const RETRY_MS = 1000;
 
@@ -43,6 +48,8 @@ export interface SupervisorParts {
   readonly ledger: CpuLedger;
   readonly keeper: Keeper;
   readonly births: Births;
+  readonly startClock: StartClock;
+  readonly forkServers: ForkServers;
   readonly writer: RecordWriter;
   readonly removal: Removal;
   /** Records of an earlier daemon that may be out of date. */
@@ -90,6 +97,10 @@ export class Supervisor implements KeeperEvents, Disposable {
   connected(identity: KeeperIdentity, workers: readonly KeptWorker[]): void {
     this.#identity = identity;
     for (const finding of reconcile(this.#parts.table.all(), identity, workers)) this.#act(finding);
+    const serving = new Set(workers.filter((worker) => worker.servesForks).map(({ uid }) => uid));
+    for (const { uid, servesForks } of this.#parts.table.all()) {
+      if (servesForks || serving.has(uid)) this.serving(uid, serving.has(uid));
+    }
     for (const { uid, state } of this.#parts.table.all()) {
       // Whether the signal had been sent before the connection broke is not known.
       for (const effect of pendingEffects(state)) this.#perform(uid, effect);
@@ -104,14 +115,48 @@ export class Supervisor implements KeeperEvents, Disposable {
   }
 
   spawned(uid: ProcessUid, worker: Worker): void {
-    if (this.#parts.table.byUid(uid) === undefined) this.#takeIn({ uid, worker, end: null });
+    if (this.#parts.table.byUid(uid) === undefined)
+      this.#takeIn({ uid, worker, end: null, held: false, servesForks: false });
     this.apply(uid, { kind: "spawned", worker });
     this.#parts.births.succeed(uid);
+    this.#parts.forkServers.noteBorn(uid);
   }
 
   spawnFailed(uid: ProcessUid, failure: SpawnFailure): void {
     const record = this.#parts.table.byUid(uid);
-    if (record !== undefined) this.#neverBorn(record, spawnError(failure, record.spec));
+    if (record === undefined) return;
+    // A create that was stopped meanwhile is not tried again.
+    const wanted = record.state.kind === "starting" && record.state.stop === null;
+    this.#parts.births.withdraw(uid);
+    if (wanted && this.#parts.forkServers.retries(uid, failure)) return;
+    this.#neverBorn(record, spawnError(failure, record.spec));
+  }
+
+  /** Its fork server cannot be made. */
+  cannotStart(uid: ProcessUid, error: Error): void {
+    const record = this.#parts.table.byUid(uid);
+    if (record !== undefined) this.#neverBorn(record, error);
+  }
+
+  /** Only templates have held workers. */
+  born(): void {
+    return;
+  }
+
+  serving(uid: ProcessUid, serves: boolean): void {
+    const record = this.#parts.table.byUid(uid);
+    if (record === undefined || record.servesForks === serves || hasEnded(record.state)) return;
+    this.#parts.table.put({ ...record, servesForks: serves });
+    void this.#parts.writer.keep(uid);
+  }
+
+  /** Kept with the next change of the record: a crash may lose it, and nothing depends on it. */
+  called(uid: ProcessUid, moments: Moments): void {
+    const record = this.#parts.table.byUid(uid);
+    const create = this.#parts.startClock.take(uid);
+    if (record === undefined || create === undefined) return;
+    const birth = { ...record.birth, timings: startTimings(create, moments) };
+    this.#parts.table.put({ ...record, birth });
   }
 
   exited(uid: ProcessUid, end: EndReport): void {
@@ -179,7 +224,7 @@ export class Supervisor implements KeeperEvents, Disposable {
       case "not-born": {
         const order = births.orderOf(finding.uid);
         const record = this.#parts.table.byUid(finding.uid);
-        if (order !== undefined) keeper.spawn(order);
+        if (order !== undefined) give(keeper, order);
         // An intent whose order is about to be given needs nothing.
         else if (record !== undefined && !births.awaitsOrder(record.uid)) {
           // Where later records were damaged, it may have been born, and have ended.
@@ -211,8 +256,12 @@ export class Supervisor implements KeeperEvents, Disposable {
   #ended(record: ProcessRecord, kept: Promise<void>): void {
     const { uid, state, spec } = record;
     this.#deadlines.disarm(uid);
+    if (record.servesForks) this.#parts.table.put({ ...record, servesForks: false });
     if (state.kind === "lost") {
-      const error = new DomainError("keeper-unreachable", `${spec.path}: ${state.loss.message}`);
+      const error = new DomainError(
+        "keeper-unreachable",
+        `${targetName(spec.target)}: ${state.loss.message}`,
+      );
       this.#parts.births.fail(uid, error);
     }
     this.stdinReady(uid);
@@ -250,6 +299,7 @@ export class Supervisor implements KeeperEvents, Disposable {
       error ?? new DomainError("keeper-unreachable", "The order did not reach the keeper");
     this.#parts.ledger.release(record.uid);
     this.#deadlines.disarm(record.uid);
+    this.#parts.startClock.take(record.uid);
     this.#parts.removal.forgetUnborn(record).then(
       () => {
         this.#parts.births.fail(record.uid, reason);

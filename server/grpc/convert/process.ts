@@ -13,13 +13,15 @@ import {
   workerOf,
 } from "../../processes/process-state.js";
 import { signalName } from "../../processes/signals.js";
-import { fromSpec } from "./process-spec.js";
+import { type StartTimings } from "../../processes/start-timings.js";
+import { fromSpec, START_METHODS } from "./process-spec.js";
 import { fromWallTime } from "./timestamp.js";
 
-/** `output`: where both files are now; undefined where nobody looked. */
+/** `output`: where both files are now; undefined where nobody looked. `result`: what the function gave back. */
 export function fromRecord(
   record: ProcessRecord,
   output: OutputExtents | undefined,
+  result: proto.ProcessResult | undefined,
 ): proto.Process {
   return {
     name: record.name,
@@ -27,7 +29,7 @@ export function fromRecord(
     revision: BigInt(record.revision),
     labels: { ...record.labels },
     spec: fromSpec(record.spec),
-    status: fromState(record.state, output),
+    status: fromState(record, output, result),
     createTime: fromWallTime(record.createTimeMs),
     owner: record.owner,
   };
@@ -61,7 +63,11 @@ export function toStateKind(state: proto.ProcessState): ProcessState["kind"] {
   throw invalidField("states", String(state), "states has a value that is no state of a process");
 }
 
-function fromState(state: ProcessState, output: OutputExtents | undefined): proto.ProcessStatus {
+function fromState(
+  { state, birth, servesForks }: ProcessRecord,
+  output: OutputExtents | undefined,
+  result: proto.ProcessResult | undefined,
+): proto.ProcessStatus {
   const worker = workerOf(state);
   const closed = treeHasEnded(state);
   const extents = output ?? (state.kind === "exited" ? state.exit.output : undefined);
@@ -71,6 +77,13 @@ function fromState(state: ProcessState, output: OutputExtents | undefined): prot
     pid: worker?.pid ?? 0,
     startTicks: worker?.startTicks ?? 0n,
     bootId: worker?.keeper.bootId ?? "",
+    startMethod: START_METHODS[birth.method],
+    warm: birth.warm,
+    templateGeneration: BigInt(birth.generation),
+    unenforcedLimits: [...birth.unenforced],
+    servesForks,
+    startTimings: birth.timings === null ? undefined : fromTimings(birth.timings),
+    result,
     cpus: [...(worker?.cpus ?? [])],
     cgroup: worker?.cgroup ?? "",
     startTime: worker === null ? undefined : fromWallTime(worker.startTimeMs),
@@ -78,6 +91,18 @@ function fromState(state: ProcessState, output: OutputExtents | undefined): prot
     stdout: extents && fromExtent(extents.stdout, closed),
     stderr: extents && fromExtent(extents.stderr, closed),
     descendantsAlive: state.kind === "exited" && state.descendantsAlive,
+  };
+}
+
+function fromTimings(timings: StartTimings): proto.StartTimings {
+  return {
+    admissionUs: BigInt(timings.admissionUs),
+    pendingUs: BigInt(timings.pendingUs),
+    hopUs: BigInt(timings.hopUs),
+    forkUs: BigInt(timings.forkUs),
+    specialiseUs: BigInt(timings.specialiseUs),
+    firstLineUs: BigInt(timings.firstLineUs),
+    totalUs: BigInt(timings.totalUs),
   };
 }
 

@@ -2,6 +2,8 @@ import { type ProcessUid } from "../../core/ids.js";
 import {
   type Adoption,
   type AdoptionTerms,
+  type ForkOrder,
+  type GoOrder,
   type Keeper,
   type KeeperEvents,
   type SpawnOrder,
@@ -9,10 +11,13 @@ import {
 } from "../../processes/keeper.js";
 import { type LogOffset, type LogStreamName } from "../../processes/output.js";
 import { type Worker } from "../../processes/process-state.js";
+import { type Controller } from "../../processes/tree-limits.js";
 import { type KeeperConnection, unreachable } from "./keeper-connection.js";
 import {
   decodeEnd,
   decodeKeptWorker,
+  decodeMoments,
+  decodeServing,
   decodeSpawnFailure,
   decodeUid,
   decodeWelcome,
@@ -21,7 +26,14 @@ import {
   type KeeperWelcome,
   unexpectedError,
 } from "./keeper-decode.js";
-import { adoptionFields, seenField, spawnFields } from "./keeper-encode.js";
+import {
+  adoptionFields,
+  forkFields,
+  goFields,
+  holdFields,
+  seenField,
+  spawnFields,
+} from "./keeper-encode.js";
 import { Fields, field } from "./keeper-fields.js";
 import { type Field, type Frame, FrameType, Tag } from "./keeper-frame.js";
 
@@ -90,6 +102,15 @@ export class KeeperClient implements Keeper {
       case FrameType.stdinReady:
         events.stdinReady(decodeUid(frame));
         return;
+      case FrameType.born:
+        events.born(decodeUid(frame));
+        return;
+      case FrameType.serving:
+        events.serving(decodeUid(frame), decodeServing(frame));
+        return;
+      case FrameType.firstLine:
+        events.called(decodeUid(frame), decodeMoments(frame));
+        return;
       default:
         // A later keeper may tell more than this daemon asks for.
         return;
@@ -99,6 +120,31 @@ export class KeeperClient implements Keeper {
   spawn(order: SpawnOrder): void {
     if (this.#connection === null) throw unreachable();
     this.#connection.send(FrameType.spawn, spawnFields(order));
+  }
+
+  fork(order: ForkOrder): void {
+    if (this.#connection === null) throw unreachable();
+    this.#connection.send(FrameType.fork, forkFields(order));
+  }
+
+  hold(uid: ProcessUid, server: ProcessUid): void {
+    if (this.#connection === null) throw unreachable();
+    this.#connection.send(FrameType.fork, holdFields(uid, server));
+  }
+
+  go(order: GoOrder): void {
+    if (this.#connection === null) throw unreachable();
+    this.#connection.send(FrameType.go, goFields(order));
+  }
+
+  async release(uid: ProcessUid): Promise<boolean> {
+    const answer = await this.#request(FrameType.unserve, [field.uid(Tag.id, uid)]);
+    if (answer.type === FrameType.error && errnoOf(answer) === "EINVAL") return false;
+    return succeeded(answer, "UNSERVE", "ESRCH");
+  }
+
+  enforces(controller: Controller): boolean {
+    return this.#welcome?.features.controllers.includes(controller) ?? false;
   }
 
   async signal(uid: ProcessUid, signal: number, scope: "worker" | "tree"): Promise<boolean> {

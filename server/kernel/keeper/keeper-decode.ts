@@ -14,6 +14,8 @@ import {
   type ResourceUsage,
   type Worker,
 } from "../../processes/process-state.js";
+import { type Moments } from "../../processes/start-timings.js";
+import { type Controller } from "../../processes/tree-limits.js";
 import { errnoName } from "./errno.js";
 import { Fields } from "./keeper-fields.js";
 import { type Frame, Tag } from "./keeper-frame.js";
@@ -38,6 +40,8 @@ export interface KeeperFeatures {
   readonly punchHole: boolean;
   readonly pidfdInfoExit: boolean;
   readonly runAsOthers: boolean;
+  /** Those that leaves can limit their trees by. */
+  readonly controllers: readonly Controller[];
 }
 
 const STEPS: readonly SpawnStep[] = [
@@ -52,6 +56,10 @@ const STEPS: readonly SpawnStep[] = [
   "user",
   "cwd",
   "exec",
+  "birth",
+  "fork",
+  "specification",
+  "limits",
 ];
 
 const SOURCES: readonly Exit["source"][] = ["waitid", "pidfd-info", "proc-stat"];
@@ -74,6 +82,7 @@ export function decodeWelcome(frame: Frame): KeeperWelcome {
       punchHole: (bits & 8) !== 0,
       pidfdInfoExit: (bits & 16) !== 0,
       runAsOthers: (bits & 32) !== 0,
+      controllers: CONTROLLERS.filter((_, index) => (bits & (64 << index)) !== 0),
     },
     maxWorkers: fields.u32(Tag.maxWorkers),
     directory: fields.text(Tag.directory),
@@ -93,8 +102,11 @@ export function decodeWorker(frame: Frame, keeper: KeeperIdentity): Worker {
   };
 }
 
+const CONTROLLERS: readonly Controller[] = ["memory", "pids", "cpu"];
+
 const STARTING = 1;
 const EXITED = 3;
+const HELD = 4;
 
 export function decodeKeptWorker(frame: Frame, keeper: KeeperIdentity): KeptWorker {
   const fields = new Fields(frame);
@@ -103,6 +115,8 @@ export function decodeKeptWorker(frame: Frame, keeper: KeeperIdentity): KeptWork
     uid: fields.uid(Tag.id),
     worker: state === STARTING ? null : decodeWorker(frame, keeper),
     end: state === EXITED ? decodeEnd(frame) : null,
+    held: state === HELD,
+    servesForks: fields.has(Tag.serving) && fields.u32(Tag.serving) === 1,
   };
 }
 
@@ -131,7 +145,21 @@ export function decodeSpawnFailure(frame: Frame): SpawnFailure {
   const fields = new Fields(frame);
   const step = STEPS[fields.u32(Tag.step) - 1];
   if (step === undefined) throw new Error("The keeper failed in a step that is unknown");
-  return { step, errno: errnoName(fields.u32(Tag.errno)) };
+  return {
+    step,
+    errno: errnoName(fields.u32(Tag.errno)),
+    message: fields.has(Tag.message) ? fields.text(Tag.message) : "",
+  };
+}
+
+export function decodeServing(frame: Frame): boolean {
+  return new Fields(frame).u32(Tag.serving) === 1;
+}
+
+export function decodeMoments(frame: Frame): Moments {
+  const [ordered = 0n, asked = 0n, forked = 0n, gone = 0n, specialised = 0n, called = 0n] =
+    new Fields(frame).u64s(Tag.moments, 6);
+  return { ordered, asked, forked, gone, specialised, called };
 }
 
 export function decodeUid(frame: Frame): ProcessUid {

@@ -1,4 +1,11 @@
-import { type AdoptionTerms, type SpawnOrder } from "../../processes/keeper.js";
+import {
+  type AdoptionTerms,
+  type ForkOrder,
+  type GoOrder,
+  type SpawnOrder,
+  type WorkerFiles,
+} from "../../processes/keeper.js";
+import { type ProcessUid } from "../../core/ids.js";
 import { type LogOffset, type LogStreamName } from "../../processes/output.js";
 import { rlimitNumber } from "../../processes/rlimits.js";
 import { field } from "./keeper-fields.js";
@@ -9,24 +16,19 @@ const MERGE_STDERR = 2;
 const STDOUT_NULL = 4;
 const STDERR_NULL = 8;
 const WAIT_TREE = 16;
+const LINK = 32;
+const HOLD = 64;
 const UNLIMITED = 2n ** 64n - 1n;
 
 export function spawnFields(order: SpawnOrder): readonly Field[] {
-  const flags =
-    (order.openStdin ? STDIN_PIPE : 0) |
-    (order.mergeStderr ? MERGE_STDERR : 0) |
-    (order.stdout === "null" ? STDOUT_NULL : 0) |
-    (order.stderr === "null" ? STDERR_NULL : 0) |
-    treeFlag(order);
   return [
-    field.uid(Tag.id, order.uid),
+    ...fileFields(order, order.specification === null ? 0 : LINK),
+    ...(order.specification === null ? [] : [field.bytes(Tag.data, order.specification)]),
     field.text(Tag.path, order.path),
     ...order.argv.map((arg) => field.text(Tag.arg, arg)),
     ...Object.entries(order.env).map(([name, value]) => field.text(Tag.env, `${name}=${value}`)),
     field.text(Tag.cwd, order.workingDir),
     field.u32(Tag.umask, order.umask),
-    field.u32(Tag.flags, flags),
-    field.u64(Tag.logMaxBytes, BigInt(order.logMaxBytes)),
     ...(order.cpus === null ? [] : [field.cpus(Tag.cpus, order.cpus)]),
     ...(order.user === null
       ? []
@@ -38,6 +40,38 @@ export function spawnFields(order: SpawnOrder): readonly Field[] {
       bytes.writeBigUInt64LE(hard ?? UNLIMITED, 12);
       return field.bytes(Tag.rlimit, bytes);
     }),
+  ];
+}
+
+export function forkFields(order: ForkOrder): readonly Field[] {
+  return [
+    ...fileFields(order, 0),
+    field.uid(Tag.server, order.server),
+    field.bytes(Tag.data, order.specification),
+  ];
+}
+
+export function holdFields(uid: ProcessUid, server: ProcessUid): readonly Field[] {
+  return [field.uid(Tag.id, uid), field.uid(Tag.server, server), field.u32(Tag.flags, HOLD)];
+}
+
+export function goFields(order: GoOrder): readonly Field[] {
+  return [...fileFields(order, 0), field.bytes(Tag.data, order.specification)];
+}
+
+function fileFields(files: WorkerFiles, more: number): readonly Field[] {
+  const flags =
+    (files.openStdin ? STDIN_PIPE : 0) |
+    (files.mergeStderr ? MERGE_STDERR : 0) |
+    (files.stdout === "null" ? STDOUT_NULL : 0) |
+    (files.stderr === "null" ? STDERR_NULL : 0) |
+    treeFlag(files) |
+    more;
+  return [
+    field.uid(Tag.id, files.uid),
+    field.u32(Tag.flags, flags),
+    field.u64(Tag.logMaxBytes, BigInt(files.logMaxBytes)),
+    ...files.limits.map((limit) => field.text(Tag.limit, limit)),
   ];
 }
 

@@ -18,6 +18,10 @@ export const FrameType = {
   upgrade: 10,
   shutdown: 11,
   adopt: 12,
+  fork: 13,
+  go: 14,
+  pin: 15,
+  unserve: 16,
   ok: 64,
   error: 65,
   stdin: 66,
@@ -29,6 +33,9 @@ export const FrameType = {
   exited: 98,
   treeGone: 99,
   stdinReady: 100,
+  born: 101,
+  serving: 102,
+  firstLine: 103,
 } as const;
 
 export const Tag = {
@@ -75,6 +82,10 @@ export const Tag = {
   directory: 41,
   umask: 42,
   exitSource: 44,
+  server: 45,
+  moments: 46,
+  serving: 47,
+  limit: 48,
 } as const;
 
 export type Field = readonly [tag: number, value: Uint8Array];

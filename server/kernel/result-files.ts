@@ -1,0 +1,136 @@
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { type ProcessUid } from "../core/ids.js";
+import { type ProcessResult } from "../processes/process-result.js";
+import { type TemplateFailure, type ZygoteReport } from "../templates/zygote-report.js";
+import { type ZygoteFiles } from "../templates/zygote-supervisor.js";
+
+/** A header line is texts of at most 64 KiB each, escaped. */
+const MAX_HEADER_BYTES = 2 * 1024 * 1024;
+const MAX_FILE_BYTES = 8 * 1024 * 1024;
+const TAIL_BYTES = 4096;
+
+const exception = z.object({ type: z.string(), message: z.string(), traceback: z.string() });
+const bytes = z.number().int().nonnegative();
+
+const header = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("value"), encoding: z.string(), bytes }),
+  exception.extend({ kind: z.literal("exception"), encoding: z.string(), bytes }),
+  z.object({
+    kind: z.literal("ready"),
+    runtime: z.string(),
+    modules: z.array(z.object({ name: z.string(), loadUs: z.number() })),
+    threads: z.array(z.string()),
+    openFiles: z.array(z.string()),
+    canFork: z.boolean(),
+    why: z.string(),
+    bytes,
+  }),
+  z.object({
+    kind: z.literal("failed"),
+    module: z.string(),
+    exception: exception.nullable(),
+    message: z.string(),
+    threads: z.array(z.string()),
+    openFiles: z.array(z.string()),
+    bytes,
+  }),
+]);
+
+type Header = z.output<typeof header>;
+
+/** What processes say at their end, and zygotes when they are ready: docs/FORK-SERVERS.md, "The result file". */
+export class ResultFiles implements ZygoteFiles {
+  readonly #directory: () => string;
+
+  constructor(directory: () => string) {
+    this.#directory = directory;
+  }
+
+  /** Null where there is none, or it was never finished. */
+  async result(uid: ProcessUid): Promise<ProcessResult | null> {
+    const file = await this.#read(uid);
+    if (file === null) return null;
+    const { head, body } = file;
+    switch (head.kind) {
+      case "value":
+        return { kind: "value", encoding: head.encoding, data: body };
+      case "exception": {
+        const { type, message, traceback, encoding } = head;
+        const payload = encoding === "" ? null : { encoding, data: body };
+        return { kind: "exception", type, message, traceback, payload };
+      }
+      case "ready":
+      case "failed":
+        return null;
+    }
+  }
+
+  async report(uid: ProcessUid): Promise<ZygoteReport | TemplateFailure | null> {
+    const head = (await this.#read(uid))?.head;
+    switch (head?.kind) {
+      case "ready": {
+        const { runtime, modules, threads, openFiles, canFork, why } = head;
+        return { runtimeVersion: runtime, modules, threads, openFiles, canFork, why };
+      }
+      case "failed": {
+        const { module, exception: raised, message, threads, openFiles } = head;
+        return { module, exception: raised, message, threads, openFiles, stderrTail: "" };
+      }
+      case "value":
+      case "exception":
+      case undefined:
+        return null;
+    }
+  }
+
+  async tail(uid: ProcessUid, stream: "stdout" | "stderr"): Promise<string> {
+    const end = await readFile(join(this.#directory(), uid, stream), -TAIL_BYTES);
+    return end?.toString() ?? "";
+  }
+
+  async #read(uid: ProcessUid): Promise<{ readonly head: Header; readonly body: Buffer } | null> {
+    const content = await readFile(join(this.#directory(), uid, "result"), MAX_FILE_BYTES);
+    const end = content?.indexOf("\n") ?? -1;
+    if (content === null || end < 0 || end > MAX_HEADER_BYTES) return null;
+    const parsed = header.safeParse(parseJson(content.toString("utf8", 0, end)));
+    if (!parsed.success) return null;
+    const body = content.subarray(end + 1);
+    return body.length === parsed.data.bytes ? { head: parsed.data, body } : null;
+  }
+}
+
+/** The first bytes, or with a negative number the last; null where there is no such file. */
+async function readFile(path: string, most: number): Promise<Buffer | null> {
+  try {
+    await using file = await open(path, "r");
+    const { size } = await file.stat();
+    const length = Math.min(size, Math.abs(most));
+    const { buffer, bytesRead } = await file.read(
+      Buffer.alloc(length),
+      0,
+      length,
+      most < 0 ? size - length : 0,
+    );
+    return buffer.subarray(0, bytesRead);
+  } catch (error) {
+    if (
+      error instanceof Error &&
+      "code" in error &&
+      (error.code === "ENOENT" || error.code === "EACCES")
+    ) {
+      return null;
+    }
+    throw error;
+  }
+}
+
+/** Undefined where it is none: a file is the worker's own to write. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,19 @@
+import { type ProcessUid } from "../core/ids.js";
+
+/** What a function gave back. */
+export type ProcessResult =
+  | { readonly kind: "value"; readonly encoding: string; readonly data: Uint8Array }
+  | {
+      readonly kind: "exception";
+      readonly type: string;
+      readonly message: string;
+      readonly traceback: string;
+      /** The exception itself, where it could be encoded. */
+      readonly payload: { readonly encoding: string; readonly data: Uint8Array } | null;
+    };
+
+/** Results stay where their workers wrote them, until the record goes. */
+export interface ProcessResults {
+  /** Null where there is none: the worker ended otherwise. */
+  result(uid: ProcessUid): Promise<ProcessResult | null>;
+}

@@ -1,0 +1,85 @@
+import { type CpuSet } from "../cpus/cpu-set.js";
+import { type ProcessUid } from "../core/ids.js";
+import { type Rlimit } from "./process-spec.js";
+import { rlimitNumber } from "./rlimits.js";
+import { type FunctionTarget } from "./target.js";
+
+/** A function to call and how its arguments and its result are encoded. */
+export interface Call {
+  readonly function: string;
+  readonly encoding: string;
+  readonly resultEncoding: string;
+}
+
+/** What a worker or a zygote is told to become: docs/FORK-SERVERS.md, "The specification". */
+export interface WorkerSpecification {
+  readonly kind: "worker";
+  readonly id: ProcessUid;
+  readonly name: string;
+  readonly title: string;
+  readonly env: Readonly<Record<string, string>> | null;
+  readonly inherit: boolean;
+  readonly workingDir: string | null;
+  readonly umask: number | null;
+  readonly cpus: CpuSet | null;
+  readonly rlimits: readonly (readonly [number, string | null, string | null])[];
+  readonly searchPath: readonly string[];
+  readonly mainPath: string | null;
+  readonly forkLibrary: string | null;
+  readonly preload: readonly string[];
+  /** With its arguments in base64: those of the specification are the target's. */
+  readonly init: (Call & { readonly data: string }) | null;
+  readonly target: Call;
+}
+
+export interface ZygoteSpecification {
+  readonly kind: "zygote";
+  readonly id: ProcessUid;
+  readonly name: string;
+  readonly title: string;
+  readonly env: Readonly<Record<string, string>> | null;
+  readonly inherit: boolean;
+  readonly workingDir: string | null;
+  readonly umask: number | null;
+  readonly cpus: CpuSet | null;
+  readonly rlimits: readonly (readonly [number, string | null, string | null])[];
+  readonly searchPath: readonly string[];
+  readonly preload: readonly string[];
+  readonly init: Call | null;
+  readonly keepFds: readonly string[];
+  /** Python: the library that forks so that the child is the keeper's; null where there is none. */
+  readonly forkLibrary: string | null;
+}
+
+/** The text with its length in front, then the arguments: one allocation, one copy. */
+export function encodeSpecification(
+  specification: WorkerSpecification | ZygoteSpecification,
+  args: Uint8Array,
+): Uint8Array {
+  const text = new TextEncoder().encode(JSON.stringify(specification));
+  const bytes = new Uint8Array(4 + text.length + args.length);
+  new DataView(bytes.buffer).setUint32(0, text.length, true);
+  bytes.set(text, 4);
+  bytes.set(args, 4 + text.length);
+  return bytes;
+}
+
+export function callOf(
+  target: Pick<FunctionTarget, "function" | "arguments" | "resultEncoding">,
+): Call {
+  return {
+    function: target.function,
+    encoding: target.arguments.encoding,
+    resultEncoding: target.resultEncoding,
+  };
+}
+
+export function numberedRlimits(
+  rlimits: readonly Rlimit[],
+): readonly (readonly [number, string | null, string | null])[] {
+  return rlimits.map(({ resource, soft, hard }) => [
+    rlimitNumber(resource) ?? 0,
+    soft === null ? null : String(soft),
+    hard === null ? null : String(hard),
+  ]);
+}

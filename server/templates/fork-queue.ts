@@ -1,0 +1,69 @@
+import { type ProcessUid } from "../core/ids.js";
+import { type BirthJob, isNeverBorn, type Source } from "../processes/fork-servers.js";
+import { type SpawnFailure } from "../processes/keeper.js";
+
+/** Orders that a fork server may have at once: enough that it never waits, few enough to fit in its socket. */
+export const MAX_UNDER_WAY = 16;
+/** Of one worker, each by another fork server that died, or one that had no room. */
+const MAX_ATTEMPTS = 8;
+
+interface Entry {
+  readonly job: BirthJob;
+  readonly attempts: number;
+}
+
+/** The workers that one template is to make, in the order in which they were asked for. */
+export class ForkQueue {
+  #waiting: Entry[] = [];
+  readonly #underWay = new Map<ProcessUid, Entry>();
+
+  /** The next is started only while there is room. */
+  get hasRoom(): boolean {
+    return this.#waiting.length === 0 && this.#underWay.size < MAX_UNDER_WAY;
+  }
+
+  submit(job: BirthJob): void {
+    const entry = { job, attempts: 1 };
+    if (job.started) this.#underWay.set(job.uid, entry);
+    else this.#waiting.push(entry);
+  }
+
+  /** Starts what can be started from this source now. */
+  pump(source: Source): void {
+    while (this.#waiting.length > 0 && this.#underWay.size < MAX_UNDER_WAY) {
+      const entry = this.#waiting.shift();
+      if (entry === undefined) return;
+      const { job } = entry;
+      this.#underWay.set(job.uid, entry);
+      try {
+        job.start(source);
+      } catch (error) {
+        this.#underWay.delete(job.uid);
+        job.fail(error instanceof Error ? error : new Error("Not started", { cause: error }));
+      }
+    }
+  }
+
+  /** True when it was one of ours. */
+  noteBorn(uid: ProcessUid): boolean {
+    return this.#underWay.delete(uid);
+  }
+
+  /** True when it waits to be tried again; false when it was not ours, or is over. */
+  retries(uid: ProcessUid, failure: SpawnFailure): boolean {
+    const entry = this.#underWay.get(uid);
+    if (entry === undefined) return false;
+    this.#underWay.delete(uid);
+    if (!isNeverBorn(failure) || entry.attempts >= MAX_ATTEMPTS) return false;
+    // It has waited longest.
+    this.#waiting.unshift({ job: { ...entry.job, started: false }, attempts: entry.attempts + 1 });
+    return true;
+  }
+
+  /** Nothing serves, and nothing will. */
+  failAll(error: Error): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { job } of waiting) job.fail(error);
+  }
+}

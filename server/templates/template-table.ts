@@ -1,0 +1,96 @@
+import { SortedNames } from "../core/sorted-names.js";
+import { type ProcessUid } from "../core/ids.js";
+import { type TemplateRecord } from "./template-record.js";
+import { idle, type TemplateState } from "./template-state.js";
+
+/** A template: what is kept of it, and what has become of it. */
+export interface Template {
+  readonly record: TemplateRecord;
+  readonly state: TemplateState;
+  /** Workers forked by the zygote that serves. */
+  readonly forks: number;
+}
+
+/** The only owner of templates. */
+export class TemplateTable {
+  readonly #byName = new Map<string, Template>();
+  readonly #names = new SortedNames();
+  readonly #ofZygote = new Map<ProcessUid, string>();
+  readonly #listeners = new Map<string, Set<() => void>>();
+  #revision: number;
+
+  constructor(records: readonly TemplateRecord[]) {
+    this.#revision = Math.max(0, ...records.map(({ revision }) => revision));
+    for (const record of records) {
+      this.#enter({ record, state: idle(record.generation), forks: 0 });
+    }
+  }
+
+  /** Deleted ones included. */
+  all(): Iterable<Template> {
+    return this.#byName.values();
+  }
+
+  byName(name: string): Template | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** The template whose zygote this is, or was. */
+  ofZygote(uid: ProcessUid): Template | undefined {
+    const name = this.#ofZygote.get(uid);
+    return name === undefined ? undefined : this.#byName.get(name);
+  }
+
+  /** Under the next revision where what is kept has changed. */
+  put(template: Template): Template {
+    const before = this.#byName.get(template.record.name);
+    const changed = before?.record !== template.record;
+    const next = changed
+      ? { ...template, record: { ...template.record, revision: ++this.#revision } }
+      : template;
+    this.#enter(next);
+    for (const listener of [...(this.#listeners.get(next.record.name) ?? [])]) listener();
+    return next;
+  }
+
+  remove(name: string): void {
+    const template = this.#byName.get(name);
+    if (template === undefined) return;
+    for (const { uid } of template.record.zygotes) this.#ofZygote.delete(uid);
+    this.#byName.delete(name);
+    this.#names.delete(name);
+    for (const listener of [...(this.#listeners.get(name) ?? [])]) listener();
+  }
+
+  /** Names from `after` on. */
+  names(prefix: string, after: string): Iterable<string> {
+    return this.#names.list(prefix, after);
+  }
+
+  childrenOf(name: string): readonly Template[] {
+    return [...this.all()].filter(({ record }) => !record.deleted && record.spec.parent === name);
+  }
+
+  /** Calls back at every change, the removal included, until disposed. */
+  watch(name: string, onChange: () => void): Disposable {
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners);
+    listeners.add(onChange);
+    return {
+      [Symbol.dispose]: () => {
+        listeners.delete(onChange);
+        if (listeners.size === 0 && this.#listeners.get(name) === listeners) {
+          this.#listeners.delete(name);
+        }
+      },
+    };
+  }
+
+  #enter(template: Template): void {
+    const { name, zygotes } = template.record;
+    for (const { uid } of this.#byName.get(name)?.record.zygotes ?? []) this.#ofZygote.delete(uid);
+    for (const { uid } of zygotes) this.#ofZygote.set(uid, name);
+    this.#byName.set(name, template);
+    this.#names.add(name);
+  }
+}

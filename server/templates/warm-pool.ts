@@ -1,0 +1,84 @@
+import { type ProcessUid } from "../core/ids.js";
+import { type Zygote } from "./template-state.js";
+
+/** What a pool does to the world. */
+export interface WarmPoolPort {
+  newUid(): ProcessUid;
+  hold(uid: ProcessUid, server: ProcessUid): void;
+  kill(uid: ProcessUid): void;
+}
+
+/** How many are forked ahead at once: refilling must not be in the way of those who wait. */
+const MAX_ON_THE_WAY = 2;
+
+/** Workers of one template that were forked before anybody asked for them, all of one zygote. */
+export class WarmPool {
+  readonly #port: WarmPoolPort;
+  readonly #ready: ProcessUid[] = [];
+  readonly #onTheWay = new Set<ProcessUid>();
+  #size = 0;
+  #server: Zygote | null = null;
+
+  constructor(port: WarmPoolPort) {
+    this.#port = port;
+  }
+
+  get ready(): number {
+    return this.#ready.length;
+  }
+
+  has(uid: ProcessUid): boolean {
+    return this.#onTheWay.has(uid) || this.#ready.includes(uid);
+  }
+
+  /** From now on it keeps `size` workers of this zygote; those of another one are ended. */
+  serve(server: Zygote | null, size: number): void {
+    this.#size = size;
+    if (server?.uid === this.#server?.uid) return;
+    this.#server = server;
+    for (const uid of [...this.#ready.splice(0), ...this.#onTheWay]) this.#port.kill(uid);
+    this.#onTheWay.clear();
+  }
+
+  take(): { readonly uid: ProcessUid; readonly generation: number } | undefined {
+    const uid = this.#server === null ? undefined : this.#ready.shift();
+    if (uid === undefined || this.#server === null) return undefined;
+    return { uid, generation: this.#server.generation };
+  }
+
+  noteBorn(uid: ProcessUid): void {
+    if (this.#onTheWay.delete(uid)) this.#ready.push(uid);
+    else this.#port.kill(uid);
+  }
+
+  /** It died, or was never born. */
+  noteGone(uid: ProcessUid): void {
+    this.#onTheWay.delete(uid);
+    const index = this.#ready.indexOf(uid);
+    if (index >= 0) this.#ready.splice(index, 1);
+  }
+
+  /** What the keeper does not have any more is gone. */
+  keepOnly(isThere: (uid: ProcessUid) => boolean): void {
+    for (const uid of [...this.#ready, ...this.#onTheWay]) if (!isThere(uid)) this.noteGone(uid);
+  }
+
+  /** When the fork server has nothing else to do. */
+  refill(): void {
+    while (
+      this.#server !== null &&
+      this.#onTheWay.size < MAX_ON_THE_WAY &&
+      this.#ready.length + this.#onTheWay.size < this.#size
+    ) {
+      const uid = this.#port.newUid();
+      this.#onTheWay.add(uid);
+      try {
+        this.#port.hold(uid, this.#server.uid);
+      } catch {
+        // The keeper is away: what there is now is not known until it is back.
+        this.#onTheWay.delete(uid);
+        return;
+      }
+    }
+  }
+}

@@ -1,0 +1,560 @@
+import { type Clock } from "../core/clock.js";
+import { DomainError } from "../core/errors.js";
+import { type ProcessUid } from "../core/ids.js";
+import { type BirthJob, type Recipe, type Source } from "../processes/fork-servers.js";
+import {
+  type BirthOrder,
+  type EndReport,
+  give,
+  type Keeper,
+  type KeptWorker,
+  type SpawnFailure,
+  type UserIds,
+} from "../processes/keeper.js";
+import { type ExitOutcome, type Worker } from "../processes/process-state.js";
+import { SIGKILL, SIGTERM, signalName } from "../processes/signals.js";
+import { ForkQueue } from "./fork-queue.js";
+import { type TemplateRecord, type TemplateStore } from "./template-record.js";
+import { phaseOf, step, type TemplateEffect, type TemplateEvent } from "./template-state.js";
+import { type Template, type TemplateTable } from "./template-table.js";
+import { WarmPool } from "./warm-pool.js";
+import { forkedZygote, freshZygote } from "./zygote-order.js";
+import { failureOf, type TemplateFailure, type ZygoteReport } from "./zygote-report.js";
+
+/** What a zygote has left in its directory. */
+export interface ZygoteFiles {
+  /** Its report, or its failure; null when it has written neither. */
+  report(uid: ProcessUid): Promise<ZygoteReport | TemplateFailure | null>;
+  /** The end of what it wrote. */
+  tail(uid: ProcessUid, stream: "stdout" | "stderr"): Promise<string>;
+}
+
+export interface ZygoteLog {
+  info(message: string, fields: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields: Readonly<Record<string, unknown>>): void;
+}
+
+export interface ZygoteSupervisorParts {
+  readonly table: TemplateTable;
+  readonly store: TemplateStore;
+  readonly keeper: Keeper;
+  readonly files: ZygoteFiles;
+  readonly clock: Clock;
+  readonly log: ZygoteLog;
+  readonly newUid: () => ProcessUid;
+  readonly baseEnvironment: Readonly<Record<string, string>>;
+  readonly recipe: (record: TemplateRecord) => Recipe;
+  readonly user: (name: string) => Promise<UserIds | undefined>;
+}
+
+const REPUMP_MS = 10;
+const REFILL_AGAIN_MS = 1000;
+const END_ALL_MS = 2000;
+const END_POLL_MS = 5;
+
+/**
+ * Puts what happens to zygotes through `step` and does what it says: the one place where the state of a template
+ * changes. A zygote is kept before it is started, so that a daemon that comes after knows it for what it is.
+ */
+export class ZygoteSupervisor implements AsyncDisposable {
+  readonly #parts: ZygoteSupervisorParts;
+  readonly #queues = new Map<string, ForkQueue>();
+  readonly #pools = new Map<string, WarmPool>();
+  readonly #closed = new AbortController();
+  readonly #deadlines = new Map<ProcessUid, AbortController>();
+  readonly #workers = new Map<ProcessUid, Worker>();
+  /** Why a zygote that is about to end was ended. */
+  readonly #verdicts = new Map<ProcessUid, TemplateFailure>();
+  readonly #pending = new Set<Promise<void>>();
+
+  constructor(parts: ZygoteSupervisorParts) {
+    this.#parts = parts;
+  }
+
+  apply(name: string, event: TemplateEvent): void {
+    const template = this.#parts.table.byName(name);
+    if (template === undefined) return;
+    const [state, effects] = step(template.state, event);
+    if (state === template.state) return;
+    const record =
+      state.newest === template.record.generation
+        ? template.record
+        : { ...template.record, generation: state.newest };
+    const forks = state.serving?.uid === template.state.serving?.uid ? template.forks : 0;
+    this.#parts.table.put({ record, state, forks });
+    for (const effect of effects) this.#perform(name, effect);
+    if (state.serving?.uid !== template.state.serving?.uid) this.#servesAnother(name);
+  }
+
+  /** Its zygote is started if nobody has needed it before. */
+  want(name: string): void {
+    this.apply(name, { kind: "wanted", fresh: this.#parts.newUid() });
+  }
+
+  /** Nothing serves any more, and what waits for it fails; the record goes when its last zygote has gone. */
+  delete(name: string): void {
+    this.apply(name, { kind: "deleted" });
+    this.#pool(name).serve(null, 0);
+    this.#queue(name).failAll(
+      new DomainError("template-not-found", `The template ${name} was deleted`, {
+        facts: { name },
+      }),
+    );
+    const template = this.#parts.table.byName(name);
+    if (template === undefined) return;
+    for (const { uid } of template.record.zygotes) this.#kill(uid, SIGTERM);
+    if (template.record.zygotes.length > 0) return;
+    this.#parts.table.remove(name);
+    this.#follow(this.#parts.store.remove(name));
+  }
+
+  submit(job: BirthJob): void {
+    this.#queue(job.template).submit(job);
+    this.want(job.template);
+    this.#pump(job.template);
+  }
+
+  takeWarm(name: string): { readonly uid: ProcessUid; readonly generation: number } | undefined {
+    const taken = this.#pools.get(name)?.take();
+    if (taken !== undefined) this.#later(0, () => this.#refill(name));
+    return taken;
+  }
+
+  warmWorkers(name: string): number {
+    return this.#pools.get(name)?.ready ?? 0;
+  }
+
+  /** The process that a zygote is; undefined until it has started. */
+  workerOf(uid: ProcessUid): Worker | undefined {
+    return this.#workers.get(uid);
+  }
+
+  /** A worker of a job is born. */
+  noteBorn(uid: ProcessUid): void {
+    for (const [name, queue] of this.#queues) {
+      if (!queue.noteBorn(uid)) continue;
+      const template = this.#parts.table.byName(name);
+      if (template !== undefined) this.#parts.table.put({ ...template, forks: template.forks + 1 });
+      this.#pump(name);
+      this.#refill(name);
+      return;
+    }
+  }
+
+  retries(uid: ProcessUid, failure: SpawnFailure): boolean {
+    for (const [name, queue] of this.#queues) {
+      if (!queue.retries(uid, failure)) continue;
+      // If the fork server has died, its end is told in a moment.
+      this.#later(REPUMP_MS, () => {
+        this.#pump(name);
+      });
+      return true;
+    }
+    return false;
+  }
+
+  /** Whether the keeper's word about this id is for us. */
+  owns({ uid, held }: Pick<KeptWorker, "uid" | "held">): boolean {
+    return held || this.#parts.table.ofZygote(uid) !== undefined || this.#isWarm(uid);
+  }
+
+  connected(workers: readonly KeptWorker[]): void {
+    const known = new Map(workers.map((worker) => [worker.uid, worker]));
+    for (const worker of workers) {
+      // Nobody is left who knew what it was for.
+      if (worker.held && !this.#isWarm(worker.uid)) this.#kill(worker.uid, SIGKILL);
+    }
+    for (const pool of this.#pools.values()) pool.keepOnly((uid) => known.get(uid)?.held === true);
+    for (const template of [...this.#parts.table.all()]) {
+      for (const { uid } of template.record.zygotes) this.#reconcile(template, uid, known.get(uid));
+    }
+    for (const { record, state } of [...this.#parts.table.all()]) {
+      const wanted = !record.builtIn || this.#parts.table.childrenOf(record.name).length > 0;
+      if (!record.deleted && wanted && phaseOf(state) === "idle") this.want(record.name);
+      this.#pump(record.name);
+    }
+  }
+
+  spawned(uid: ProcessUid, worker: Worker): void {
+    // One that was forked from its parent's was a job of the parent.
+    this.noteBorn(uid);
+    this.#workers.set(uid, worker);
+    this.#parts.log.info("zygote started", { template: this.#nameOf(uid), uid, pid: worker.pid });
+  }
+
+  spawnFailed(uid: ProcessUid, failure: SpawnFailure): void {
+    for (const [name, pool] of this.#pools) {
+      if (!pool.has(uid)) continue;
+      pool.noteGone(uid);
+      this.#later(REFILL_AGAIN_MS, () => {
+        this.#refill(name);
+      });
+      return;
+    }
+    const name = this.#nameOf(uid);
+    if (name === undefined || this.retries(uid, failure)) return;
+    this.#forget(uid);
+    this.apply(name, { kind: "failed", uid, failure: failureOf(whyNotStarted(failure)) });
+  }
+
+  exited(uid: ProcessUid, end: EndReport): void {
+    this.#follow(this.#exited(uid, end));
+  }
+
+  born(uid: ProcessUid): void {
+    for (const [name, pool] of this.#pools) {
+      if (!pool.has(uid)) continue;
+      pool.noteBorn(uid);
+      this.#refill(name);
+      return;
+    }
+    this.#kill(uid, SIGKILL);
+  }
+
+  serving(uid: ProcessUid, serves: boolean): void {
+    if (serves) this.#follow(this.#loaded(uid));
+  }
+
+  /** No workers are left, and none are made any more: zygotes and what they hold go. Waits a little until they have. */
+  async endAll(): Promise<void> {
+    this.#closed.abort(new Error("The daemon stops"));
+    for (const pool of this.#pools.values()) pool.serve(null, 0);
+    const uids = [...this.#parts.table.all()].flatMap(({ record }) => record.zygotes);
+    for (const { uid } of uids) this.#kill(uid, SIGKILL);
+    const deadline = this.#parts.clock.now() + END_ALL_MS;
+    const isLeft = (): boolean =>
+      uids.some(({ uid }) => this.#parts.table.ofZygote(uid) !== undefined);
+    while (isLeft() && this.#parts.clock.now() < deadline)
+      await this.#parts.clock.sleep(END_POLL_MS);
+    await Promise.allSettled(this.#pending);
+  }
+
+  /** Resolves when nothing is under way any more. Zygotes go on: the next daemon takes them over. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed.abort(new Error("The daemon stops"));
+    await Promise.allSettled(this.#pending);
+  }
+
+  #reconcile({ record, state }: Template, uid: ProcessUid, known: KeptWorker | undefined): void {
+    const { name } = record;
+    if (known?.worker) this.#workers.set(uid, known.worker);
+    const ours = state.serving?.uid === uid || state.loading?.uid === uid;
+    if (known === undefined) {
+      if (ours) this.apply(name, this.#death(uid, failureOf("The keeper of its zygote has died")));
+      this.#forget(uid);
+    } else if (known.end !== null) {
+      this.exited(uid, known.end);
+    } else if (!ours) {
+      const current = record.zygotes.at(-1);
+      const takeOver =
+        !record.deleted &&
+        known.servesForks &&
+        current?.uid === uid &&
+        current.generation === record.generation;
+      if (takeOver) this.#follow(this.#takeOver(name, uid, current.generation));
+      else this.#kill(uid, SIGKILL);
+    } else if (known.servesForks && state.loading?.uid === uid) {
+      this.serving(uid, true);
+    }
+  }
+
+  /** A zygote that an earlier daemon started serves on. */
+  async #takeOver(name: string, uid: ProcessUid, generation: number): Promise<void> {
+    const template = this.#parts.table.byName(name);
+    const report = await this.#parts.files.report(uid);
+    if (template === undefined || template.state.loading !== null) return;
+    if (report === null || !("canFork" in report)) {
+      this.#kill(uid, SIGKILL);
+      return;
+    }
+    const loading = { uid, generation };
+    this.#parts.table.put({ ...template, state: { ...template.state, loading } });
+    this.apply(name, { kind: "loaded", uid, report, nowMs: this.#parts.clock.now() });
+  }
+
+  #perform(name: string, effect: TemplateEffect): void {
+    switch (effect.kind) {
+      case "start":
+        this.#follow(this.#start(name, effect.zygote.uid));
+        return;
+      case "end":
+        this.#kill(effect.uid, SIGTERM);
+        return;
+      case "retry-in":
+        this.#later(effect.delayMs, () => {
+          this.apply(name, { kind: "retry-due", fresh: this.#parts.newUid() });
+        });
+        return;
+      case "serve":
+        this.#pump(name);
+        for (const child of this.#parts.table.childrenOf(name)) {
+          this.apply(child.record.name, { kind: "parent-changed", fresh: this.#parts.newUid() });
+        }
+        return;
+      case "refuse":
+        this.#parts.log.warn("template failed", { template: name, reason: effect.failure.message });
+        this.#queue(name).failAll(preloadFailed(name, effect.failure));
+        return;
+    }
+  }
+
+  #servesAnother(name: string): void {
+    const template = this.#parts.table.byName(name);
+    if (template === undefined) return;
+    const { serving } = template.state;
+    if (serving !== null)
+      this.#parts.log.info("template ready", { template: name, generation: serving.generation });
+    this.#pool(name).serve(serving, template.record.spec.warmWorkers);
+    this.#refill(name);
+  }
+
+  async #start(name: string, uid: ProcessUid): Promise<void> {
+    const { table, keeper, baseEnvironment } = this.#parts;
+    const template = table.byName(name);
+    const zygote = template?.state.loading;
+    if (template === undefined || zygote?.uid !== uid) return;
+    const record = { ...template.record, zygotes: [...template.record.zygotes, zygote] };
+    table.put({ ...template, record });
+    try {
+      await this.#parts.store.save(record);
+      const recipe = this.#parts.recipe(record);
+      if (record.spec.parent !== null) {
+        this.#forkFromParent(record, uid, recipe, record.spec.parent);
+        return;
+      }
+      const user = recipe.runAs === null ? null : await this.#parts.user(recipe.runAs);
+      if (user === undefined)
+        throw new Error(`There is no user ${recipe.runAs ?? ""} on this host`);
+      if (table.byName(name)?.state.loading?.uid !== uid) return;
+      this.#order(name, uid, freshZygote(uid, record, recipe, baseEnvironment, user), keeper);
+    } catch (error) {
+      // While the keeper is away, its return is what starts it again.
+      if (error instanceof DomainError && error.code === "keeper-unreachable") return;
+      const message = error instanceof Error ? error.message : String(error);
+      this.apply(name, { kind: "failed", uid, failure: failureOf(message) });
+    }
+  }
+
+  #forkFromParent(record: TemplateRecord, uid: ProcessUid, recipe: Recipe, parent: string): void {
+    const { table, keeper, baseEnvironment } = this.#parts;
+    const { name } = record;
+    const state = table.byName(parent)?.state;
+    const fail = (failure: TemplateFailure): void => {
+      this.apply(name, { kind: "failed", uid, failure });
+    };
+    if (state === undefined) fail(failureOf(`Its parent ${parent} is gone`));
+    else if (phaseOf(state) === "failed") {
+      fail(failureOf(`Its parent ${parent} failed: ${state.failure?.failure.message ?? ""}`));
+    } else {
+      this.submit({
+        uid,
+        template: parent,
+        started: false,
+        start: (source: Source) => {
+          if (source.kind !== "fork")
+            fail(failureOf(`Its parent ${parent} cannot be forked on this host`));
+          else
+            this.#order(
+              name,
+              uid,
+              forkedZygote(uid, record, recipe, baseEnvironment, source.server),
+              keeper,
+            );
+        },
+        fail: (error) => {
+          fail(failureOf(`Its parent ${parent} failed: ${error.message}`));
+        },
+      });
+    }
+  }
+
+  #order(name: string, uid: ProcessUid, order: BirthOrder, keeper: Keeper): void {
+    give(keeper, order);
+    const timeoutMs = this.#parts.table.byName(name)?.record.spec.preloadTimeoutMs ?? 0;
+    const deadline = new AbortController();
+    this.#deadlines.get(uid)?.abort();
+    this.#deadlines.set(uid, deadline);
+    this.#parts.clock.sleep(timeoutMs, deadline.signal).then(
+      () => {
+        this.#deadlines.delete(uid);
+        this.#verdicts.set(
+          uid,
+          failureOf(`Preloads and init were not done within ${timeoutMs} ms`),
+        );
+        this.#kill(uid, SIGKILL);
+      },
+      () => undefined,
+    );
+  }
+
+  async #loaded(uid: ProcessUid): Promise<void> {
+    const name = this.#nameOf(uid);
+    if (name === undefined || this.#parts.table.byName(name)?.state.loading?.uid !== uid) return;
+    this.#disarm(uid);
+    const report = await this.#parts.files.report(uid);
+    if (report !== null && "canFork" in report) {
+      this.apply(name, { kind: "loaded", uid, report, nowMs: this.#parts.clock.now() });
+      return;
+    }
+    this.#verdicts.set(uid, report ?? failureOf("Its zygote is ready and left no report"));
+    this.#kill(uid, SIGKILL);
+  }
+
+  async #exited(uid: ProcessUid, { report }: EndReport): Promise<void> {
+    const name = this.#nameOf(uid);
+    this.#disarm(uid);
+    const said = await this.#parts.files.report(uid);
+    const stderrTail = await this.#parts.files.tail(uid, "stderr");
+    const template = name === undefined ? undefined : this.#parts.table.byName(name);
+    if (
+      name !== undefined &&
+      template?.state.loading?.uid === uid &&
+      said !== null &&
+      "canFork" in said &&
+      !said.canFork
+    ) {
+      this.#parts.log.warn("template cannot be forked here", { template: name, reason: said.why });
+      this.apply(name, { kind: "loaded", uid, report: said, nowMs: this.#parts.clock.now() });
+    } else if (name !== undefined) {
+      const spoken = said !== null && !("canFork" in said) ? { ...said, stderrTail } : null;
+      const ended = failureOf(`Its zygote ${howEnded(report?.outcome ?? null)}`, stderrTail);
+      const failure = this.#verdicts.get(uid) ?? spoken ?? ended;
+      if (template?.state.serving?.uid === uid) {
+        this.#parts.log.warn("zygote died", { template: name, uid, how: ended.message });
+      }
+      this.apply(name, this.#death(uid, failure));
+    }
+    this.#verdicts.delete(uid);
+    await this.#parts.keeper.acknowledgeExit(uid);
+    await this.#parts.keeper.removeOutput(uid);
+    this.#forget(uid);
+  }
+
+  /** It is over, and nothing of it is left. */
+  #forget(uid: ProcessUid): void {
+    this.#workers.delete(uid);
+    const template = this.#parts.table.ofZygote(uid);
+    if (template === undefined) return;
+    const zygotes = template.record.zygotes.filter((zygote) => zygote.uid !== uid);
+    const record = { ...template.record, zygotes };
+    if (record.deleted && zygotes.length === 0) {
+      this.#parts.table.remove(record.name);
+      this.#follow(this.#parts.store.remove(record.name));
+      return;
+    }
+    this.#parts.table.put({ ...template, record });
+    // A record that still names it does no harm: the keeper will not know it.
+    this.#follow(this.#parts.store.save(record));
+  }
+
+  #death(uid: ProcessUid, failure: TemplateFailure): TemplateEvent {
+    return { kind: "died", uid, nowMs: this.#parts.clock.now(), failure };
+  }
+
+  #source(name: string): Source | undefined {
+    const template = this.#parts.table.byName(name);
+    if (template === undefined) return undefined;
+    const { serving, fallback } = template.state;
+    const recipe = this.#parts.recipe(template.record);
+    if (serving !== null) {
+      return { kind: "fork", server: serving.uid, recipe, generation: serving.generation };
+    }
+    return fallback === null
+      ? undefined
+      : { kind: "spawn", recipe, generation: fallback.generation };
+  }
+
+  #pump(name: string): void {
+    const queue = this.#queue(name);
+    const source = this.#source(name);
+    if (source !== undefined) queue.pump(source);
+    const state = this.#parts.table.byName(name)?.state;
+    if (state !== undefined && phaseOf(state) === "failed" && state.failure !== null) {
+      queue.failAll(preloadFailed(name, state.failure.failure));
+    }
+  }
+
+  #refill(name: string): void {
+    if (this.#queue(name).hasRoom) this.#pool(name).refill();
+  }
+
+  #isWarm(uid: ProcessUid): boolean {
+    return [...this.#pools.values()].some((pool) => pool.has(uid));
+  }
+
+  #nameOf(uid: ProcessUid): string | undefined {
+    return this.#parts.table.ofZygote(uid)?.record.name;
+  }
+
+  #disarm(uid: ProcessUid): void {
+    this.#deadlines.get(uid)?.abort();
+    this.#deadlines.delete(uid);
+  }
+
+  #kill(uid: ProcessUid, signal: number): void {
+    this.#parts.keeper.signal(uid, signal, "worker").catch((error: unknown) => {
+      // When the keeper is back it is looked at again.
+      if (error instanceof DomainError && error.code === "keeper-unreachable") return;
+      this.#parts.log.warn("zygote could not be ended", { uid, signal: signalName(signal), error });
+    });
+  }
+
+  #queue(name: string): ForkQueue {
+    const queue = this.#queues.get(name) ?? new ForkQueue();
+    this.#queues.set(name, queue);
+    return queue;
+  }
+
+  #pool(name: string): WarmPool {
+    const { keeper, newUid } = this.#parts;
+    const pool =
+      this.#pools.get(name) ??
+      new WarmPool({
+        newUid,
+        hold: (uid, server) => {
+          keeper.hold(uid, server);
+        },
+        kill: (uid) => {
+          this.#kill(uid, SIGKILL);
+        },
+      });
+    this.#pools.set(name, pool);
+    return pool;
+  }
+
+  #later(delayMs: number, action: () => void): void {
+    this.#parts.clock.sleep(delayMs, this.#closed.signal).then(action, () => undefined);
+  }
+
+  #follow(work: Promise<void>): void {
+    const followed = work
+      .catch((error: unknown) => {
+        if (error instanceof DomainError && error.code === "keeper-unreachable") return;
+        this.#parts.log.warn("a zygote could not be seen to", { error });
+      })
+      .finally(() => {
+        this.#pending.delete(followed);
+      });
+    this.#pending.add(followed);
+  }
+}
+
+export function preloadFailed(name: string, failure: TemplateFailure): DomainError {
+  const { module, exception, message } = failure;
+  return new DomainError("preload-failed", `The template ${name} cannot be used: ${message}`, {
+    facts: { template: name, module, exception: exception?.type ?? "" },
+  });
+}
+
+function whyNotStarted({ step: at, errno, message }: SpawnFailure): string {
+  if (at === "exec") return `Its interpreter cannot be run: ${errno}`;
+  if (at === "cwd") return `Its working directory cannot be entered: ${errno}`;
+  return `Its zygote could not be started: ${at} failed with ${errno}${message === "" ? "" : `: ${message}`}`;
+}
+
+function howEnded(outcome: ExitOutcome | null): string {
+  if (outcome === null) return "is gone, and nobody knows how";
+  return outcome.kind === "code"
+    ? `exited with ${outcome.code}`
+    : `was killed by ${signalName(outcome.number)}`;
+}
