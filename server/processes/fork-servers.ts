@@ -71,9 +71,27 @@ export interface ForkServers {
 
 /** No code of the user has run, and nothing is left of it. */
 export function isNeverBorn({ step, errno }: SpawnFailure): boolean {
-  return (
-    step === "birth" ||
-    (step === "request" && errno === "ESRCH") ||
-    (step === "fork" && errno !== "EBUSY")
-  );
+  switch (step) {
+    case "birth":
+      return true;
+    case "fork":
+      return errno !== "EBUSY";
+    case "request":
+      return errno === "ESRCH";
+    case "specification":
+      // Killed with its fork server, in whose leaf it still was.
+      return errno === "EINTR";
+    case "directory":
+    case "files":
+    case "cgroup":
+    case "clone":
+    case "session":
+    case "rlimit":
+    case "affinity":
+    case "user":
+    case "cwd":
+    case "exec":
+    case "limits":
+      return false;
+  }
 }
