@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
+from importlib.util import module_from_spec, spec_from_file_location
 from types import ModuleType
 
 # Kept: our own entry's functions live in it.
@@ -27,7 +27,7 @@ def load_client_main(path: str) -> None:
         sys.modules["__main__"] = loaded
         return
     loader = SourceFileLoader("__mp_main__", path)
-    spec = spec_from_loader("__mp_main__", loader, origin=path)
+    spec = spec_from_file_location("__mp_main__", path, loader=loader)
     if spec is None:
         raise ImportError(f"{path} cannot be loaded", path=path)
     module = module_from_spec(spec)

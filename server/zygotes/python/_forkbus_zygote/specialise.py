@@ -39,7 +39,7 @@ def specialise(spec: Specification, memory: OwnMemory) -> None:
     if spec.umask is not None:
         _step(SPECIFICATION, os.umask, spec.umask)
     if spec.env is not None:
-        _step(SPECIFICATION, _set_environment, spec.env)
+        _step(SPECIFICATION, _set_environment, spec.env, spec.inherit)
     _step(SPECIFICATION, memory.set_title, spec.title, spec.name)
     put_first(spec.search_path)
 
@@ -57,9 +57,11 @@ def _step(step: int, act: Callable[..., Any], *arguments: Any) -> None:
         raise StepError(step, errno.EINVAL) from error
 
 
-def _set_environment(env: dict[str, str]) -> None:
+def _set_environment(env: dict[str, str], inherit: bool) -> None:
     before = os.environb._data
     wanted = {os.fsencode(name): os.fsencode(value) for name, value in env.items()}
+    if inherit:
+        wanted = {**before, **wanted}
     changed = {name for name in before.keys() | wanted.keys() if before.get(name) != wanted.get(name)}
     for name in changed:
         if name in wanted:

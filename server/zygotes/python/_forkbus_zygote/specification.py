@@ -30,6 +30,7 @@ class Specification:
         self.name: str = fields["name"]
         self.title: str = fields["title"]
         self.env: Optional[dict[str, str]] = fields["env"]
+        self.inherit: bool = fields.get("inherit", False)
         self.working_dir: Optional[str] = fields["workingDir"]
         self.umask: Optional[int] = fields["umask"]
         self.cpus: Optional[list[int]] = fields["cpus"]
