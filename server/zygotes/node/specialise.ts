@@ -6,8 +6,16 @@ import { zygoteAddon } from "./zygote-addon.js";
 const UNLIMITED = 2n ** 64n - 1n;
 
 /** Makes the process what its specification says, or ends it after it has said what could not be done. */
-export function specialise({ env, workingDir, umask, cpus, rlimits, title }: Specification): void {
-  if (env !== null) replaceEnvironment(env);
+export function specialise({
+  env,
+  inherit,
+  workingDir,
+  umask,
+  cpus,
+  rlimits,
+  title,
+}: Specification): void {
+  if (env !== null) replaceEnvironment(inherit ? { ...ownEnvironment(), ...env } : env);
   for (const limit of rlimits) check(Step.rlimit, setLimit(limit));
   if (cpus !== null) check(Step.affinity, zygoteAddon().setCpus(cpus));
   if (workingDir !== null) enter(workingDir);
@@ -39,6 +47,13 @@ function enter(directory: string): void {
 }
 
 /** What is the same already is left alone: setting a variable is slower than reading it. */
+function ownEnvironment(): Readonly<Record<string, string>> {
+  const own: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env))
+    if (value !== undefined) own[name] = value;
+  return own;
+}
+
 function replaceEnvironment(env: Readonly<Record<string, string>>): void {
   for (const name of Object.keys(process.env)) {
     if (!Object.hasOwn(env, name)) Reflect.deleteProperty(process.env, name);

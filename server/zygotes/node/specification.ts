@@ -20,8 +20,9 @@ interface Specified {
   readonly id: string;
   readonly name: string;
   readonly title: string;
-  /** The whole environment; null leaves it. */
+  /** The whole environment, or with `inherit` what is added to it; null leaves it. */
   readonly env: Readonly<Record<string, string>> | null;
+  readonly inherit: boolean;
   readonly workingDir: string | null;
   readonly umask: number | null;
   readonly cpus: readonly number[] | null;
@@ -71,6 +72,7 @@ export function parseSpecification(bytes: Buffer): Specification {
     name: stringOf(value, "name"),
     title: stringOf(value, "title"),
     env: value["env"] === null ? null : stringsOf(value["env"]),
+    inherit: value["inherit"] === true,
     workingDir: value["workingDir"] === null ? null : stringOf(value, "workingDir"),
     umask: value["umask"] === null ? null : Number(value["umask"]),
     cpus: value["cpus"] === null ? null : listOf(value, "cpus").map(Number),
