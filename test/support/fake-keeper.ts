@@ -1,7 +1,10 @@
 import { DomainError } from "../../server/core/errors.js";
 import type { ProcessUid } from "../../server/core/ids.js";
 import type {
+  BirthOrder,
   EndReport,
+  ForkOrder,
+  GoOrder,
   Keeper,
   KeeperEvents,
   KeptWorker,
@@ -15,10 +18,17 @@ import type {
   KeeperIdentity,
   Worker,
 } from "../../server/processes/process-state.js";
+import type { Moments } from "../../server/processes/start-timings.js";
+import type { Controller } from "../../server/processes/tree-limits.js";
 
 /** What the keeper has of one worker. */
 export interface FakeSlot {
-  readonly order: SpawnOrder;
+  /** Null until it is known what a worker that was forked in advance becomes. */
+  order: BirthOrder | null;
+  /** What it is forked from; null when it is spawned. */
+  readonly server: ProcessUid | null;
+  held: boolean;
+  servesForks: boolean;
   worker: Worker | null;
   end: EndReport | null;
   stdin: Buffer;
@@ -43,6 +53,8 @@ export class FakeKeeper implements Keeper {
   onAcknowledge: (uid: ProcessUid) => void = () => undefined;
   /** Orders are lost on the way while this is set. */
   losesOrders = false;
+  /** What its leaves can limit. */
+  controllers: ReadonlySet<Controller> = new Set(["memory", "pids", "cpu"]);
   pipeBytes = 8;
   #events: KeeperEvents | null = null;
   #instances = 1;
@@ -72,29 +84,57 @@ export class FakeKeeper implements Keeper {
   }
 
   list(): readonly KeptWorker[] {
-    return [...this.slots].map(([uid, { worker, end }]) => ({ uid, worker, end }));
+    return [...this.slots].map(([uid, { worker, end, held, servesForks }]) => ({
+      uid,
+      worker,
+      end,
+      held,
+      servesForks,
+    }));
   }
 
-  /** The ids of workers that wait for their birth, or that live. */
-  uids(what: "starting" | "alive"): readonly ProcessUid[] {
-    return [...this.slots]
-      .filter(([, { worker, end }]) => end === null && (worker === null) === (what === "starting"))
-      .map(([uid]) => uid);
+  /** The ids of workers that wait for their birth, that wait for their order, or that live. */
+  uids(what: "starting" | "held" | "alive"): readonly ProcessUid[] {
+    return [...this.slots].filter(([, slot]) => stageOf(slot) === what).map(([uid]) => uid);
   }
 
+  /** What is starting is born, or not if its fork server is gone. One that has no order yet waits for it. */
   bear(uid: ProcessUid): void {
     const slot = this.slots.get(uid);
     if (slot?.worker !== null) throw new Error(`${uid} cannot be born`);
-    this.births.set(uid, (this.births.get(uid) ?? 0) + 1);
-    slot.worker = {
+    if (slot.order?.kind !== "go" && slot.server !== null && !this.#serves(slot.server)) {
+      this.fail(uid, { step: "birth", errno: "ECHILD", message: "" });
+      return;
+    }
+    const worker = {
       keeper: this.identity,
       pid: this.#pid++,
       startTicks: BigInt(this.#pid),
       startTimeMs: 1,
-      cpus: slot.order.cpus ?? [],
+      cpus: (slot.order?.kind === "spawn" ? slot.order.cpus : null) ?? [],
       cgroup: null,
     };
-    this.#events?.spawned(uid, slot.worker);
+    slot.worker = worker;
+    if (slot.order === null) {
+      slot.held = true;
+      this.#events?.born(uid);
+      return;
+    }
+    this.births.set(uid, (this.births.get(uid) ?? 0) + 1);
+    this.#events?.spawned(uid, worker);
+  }
+
+  /** A language process says whether it can be forked from. */
+  serve(uid: ProcessUid, serves = true): void {
+    const slot = this.slots.get(uid);
+    if (slot === undefined || stageOf(slot) !== "alive") throw new Error(`${uid} does not live`);
+    slot.servesForks = serves;
+    this.#events?.serving(uid, serves);
+  }
+
+  /** Its function is about to be called. */
+  call(uid: ProcessUid, moments: Moments): void {
+    this.#events?.called(uid, moments);
   }
 
   fail(uid: ProcessUid, failure: SpawnFailure): void {
@@ -105,6 +145,11 @@ export class FakeKeeper implements Keeper {
   end(uid: ProcessUid, outcome: ExitOutcome, descendantsAlive = false): void {
     const slot = this.slots.get(uid);
     if (slot === undefined) throw new Error(`There is no ${uid}`);
+    if (slot.held) {
+      this.fail(uid, { step: "birth", errno: "EINTR", message: "" });
+      return;
+    }
+    slot.servesForks = false;
     slot.end = { report: exitReport(outcome), descendantsAlive };
     this.#events?.exited(uid, slot.end);
   }
@@ -123,18 +168,37 @@ export class FakeKeeper implements Keeper {
   }
 
   spawn(order: SpawnOrder): void {
+    this.#take(order.uid, order, null);
+  }
+
+  fork(order: ForkOrder): void {
+    this.#take(order.uid, order, order.server);
+  }
+
+  hold(uid: ProcessUid, server: ProcessUid): void {
+    this.#take(uid, null, server);
+  }
+
+  go(order: GoOrder): void {
     if (this.#events === null) throw unreachable();
     if (this.losesOrders) return;
-    if (this.births.has(order.uid) || this.slots.has(order.uid)) {
-      throw new Error(`The id ${order.uid} was used before`);
+    const slot = this.slots.get(order.uid);
+    if (slot?.held !== true) {
+      this.#refuse(order.uid);
+      return;
     }
-    this.slots.set(order.uid, {
-      order,
-      worker: null,
-      end: null,
-      stdin: Buffer.alloc(0),
-      stdinClosed: !order.openStdin,
-    });
+    slot.order = order;
+    slot.stdinClosed = !order.openStdin;
+    slot.held = false;
+    slot.worker = null;
+  }
+
+  release(uid: ProcessUid): Promise<boolean> {
+    return this.#answer(() => this.#serves(uid));
+  }
+
+  enforces(controller: Controller): boolean {
+    return this.controllers.has(controller);
   }
 
   signal(uid: ProcessUid, signal: number, scope: "worker" | "tree"): Promise<boolean> {
@@ -194,6 +258,43 @@ export class FakeKeeper implements Keeper {
     return this.#answer(() => null);
   }
 
+  #take(uid: ProcessUid, order: BirthOrder | null, server: ProcessUid | null): void {
+    if (this.#events === null) throw unreachable();
+    if (this.losesOrders) return;
+    if (this.births.has(uid) || this.slots.has(uid)) {
+      throw new Error(`The id ${uid} was used before`);
+    }
+    if (server !== null && !this.#serves(server)) {
+      this.#refuse(uid);
+      return;
+    }
+    this.slots.set(uid, {
+      order,
+      server,
+      held: false,
+      servesForks: false,
+      worker: null,
+      end: null,
+      stdin: Buffer.alloc(0),
+      stdinClosed: order?.openStdin !== true,
+    });
+  }
+
+  /** There is nothing that could be forked from, or told to go. */
+  #refuse(uid: ProcessUid): void {
+    const events = this.#events;
+    queueMicrotask(() => {
+      // The refusal is lost with the connection.
+      if (this.#events !== events) return;
+      events?.spawnFailed(uid, { step: "request", errno: "ESRCH", message: "" });
+    });
+  }
+
+  #serves(uid: ProcessUid): boolean {
+    const slot = this.slots.get(uid);
+    return slot !== undefined && slot.end === null && slot.servesForks;
+  }
+
   async #answer<T>(answer: () => T): Promise<T> {
     const events = this.#events;
     if (events === null) throw unreachable();
@@ -203,6 +304,12 @@ export class FakeKeeper implements Keeper {
     if (this.#events !== events) throw unreachable();
     return value;
   }
+}
+
+function stageOf({ worker, end, held }: FakeSlot): "starting" | "held" | "alive" | "ended" {
+  if (end !== null) return "ended";
+  if (worker === null) return "starting";
+  return held ? "held" : "alive";
 }
 
 export function exitReport(outcome: ExitOutcome): ExitReport {

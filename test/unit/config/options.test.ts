@@ -64,6 +64,7 @@ describe("the options of the server", () => {
         startDeadlineMs: 10_000,
         reserveBytes: 67_108_864,
       },
+      interpreters: { python: "python3", node: process.execPath },
       stopGraceMs: 5000,
     });
     assert.equal(log.level, "info");
@@ -84,6 +85,7 @@ describe("the options of the server", () => {
         ["--keeper", "keeper", "--keeper-policy", "/etc/policy", "--cgroup", "none"],
         ["--start-deadline-ms", "1", "--log-reserve-bytes", "0", "--stop-grace-ms", "10"],
         ["--log-format", "json", "--log-level", "debug"],
+        ["--python", "/opt/python", "--node", "/opt/node"],
       ].flat(),
     );
     assert.deepEqual(config, {
@@ -100,6 +102,7 @@ describe("the options of the server", () => {
         startDeadlineMs: 1,
         reserveBytes: 0,
       },
+      interpreters: { python: "/opt/python", node: "/opt/node" },
       stopGraceMs: 10,
     });
   });

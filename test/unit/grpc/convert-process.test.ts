@@ -6,20 +6,65 @@ import { sorted } from "../../../server/cpus/cpu-set.js";
 import { fromRecord, nameOnly, toStateKind, toUid } from "../../../server/grpc/convert/process.js";
 import { fromSpec, toSpec, toStopPolicy } from "../../../server/grpc/convert/process-spec.js";
 import { type ProcessSpec, validateSpec } from "../../../server/processes/process-spec.js";
+import type { FunctionTarget, Origin, Target } from "../../../server/processes/target.js";
+import type { TreeLimits } from "../../../server/processes/tree-limits.js";
 import type { ProcessState } from "../../../server/processes/process-state.js";
 import { exitReport } from "../../support/fake-keeper.js";
-import { recordOf, specOf, uidOf, WORKER } from "../processes/fixture.js";
+import { exec, recordOf, specOf, uidOf, WORKER } from "../processes/fixture.js";
 
 const text = fc.string({ unit: "grapheme", minLength: 1 });
 const limit = fc.option(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }));
-const spec: fc.Arbitrary<ProcessSpec> = fc.record(
+const plain = { noNullPrototype: true } as const;
+const name = fc.stringMatching(/^[a-z0-9][a-z0-9._-]{0,20}$/);
+const absolutePath = text.map((rest) => `/${rest}`);
+const origin: fc.Arbitrary<Origin> = fc.oneof(
+  fc.record(
+    { method: fc.constantFrom("spawn" as const, "forkserver" as const), template: name },
+    plain,
+  ),
+  fc.record({ method: fc.constant("fork" as const), process: name }, plain),
+);
+// The bytes of arguments are not part of a spec, and are not sent back: only no bytes come back as they were.
+const noArguments = { encoding: "pickle", bytes: 0, digest: "" };
+const functionTarget: fc.Arbitrary<FunctionTarget> = fc.record(
   {
-    path: text,
-    argv: fc.array(fc.string(), { minLength: 1 }),
+    kind: fc.constantFrom("python" as const, "node" as const),
+    origin,
+    function: text,
+    arguments: fc.constant(noArguments),
+    resultEncoding: text,
+    modulePath: fc.array(absolutePath),
+    mainFile: fc.option(absolutePath),
+  },
+  plain,
+);
+const target: fc.Arbitrary<Target> = fc.oneof(
+  fc
+    .tuple(fc.array(fc.string(), { minLength: 1 }), text)
+    .map(([argv, path]): Target => exec(argv, path)),
+  functionTarget,
+);
+const amount = fc.option(fc.integer({ min: 1, max: 2 ** 31 }));
+const bytes = fc.option(fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }));
+const treeLimits: fc.Arbitrary<TreeLimits> = fc.record(
+  {
+    memoryMaxBytes: bytes,
+    memoryHighBytes: bytes,
+    pidsMax: amount,
+    cpuWeight: amount,
+    cpuMaxMilli: amount,
+    bestEffort: fc.boolean(),
+  },
+  plain,
+);
+const specFields: fc.Arbitrary<ProcessSpec> = fc.record(
+  {
+    target,
+    treeLimits,
     env: fc.dictionary(fc.stringMatching(/^[A-Z][A-Z0-9_]*$/), fc.string(), {
       noNullPrototype: true,
     }),
-    workingDir: text.map((name) => `/${name}`),
+    workingDir: fc.option(absolutePath),
     runAs: fc.option(text),
     umask: fc.nat(0o777),
     openStdin: fc.boolean(),
@@ -57,7 +102,11 @@ const spec: fc.Arbitrary<ProcessSpec> = fc.record(
     stderr: fc.constantFrom("file", "null"),
     mergeStderr: fc.boolean(),
   },
-  { noNullPrototype: true },
+  plain,
+);
+/** A program has no fork server whose directory it could have. */
+const spec = specFields.map((of) =>
+  of.target.kind === "exec" ? { ...of, workingDir: of.workingDir ?? "/" } : of,
 );
 
 function request(patch: Parameters<typeof proto.ProcessSpec.fromPartial>[0]): ProcessSpec {
@@ -69,20 +118,20 @@ describe("the spec of a process in the API", () => {
   it("means the same after a way there and back, over the wire", () => {
     fc.assert(
       fc.property(spec, (original) => {
-        const bytes = proto.ProcessSpec.encode(fromSpec(original)).finish();
-        assert.deepEqual(toSpec(proto.ProcessSpec.decode(bytes)), original);
+        const wire = proto.ProcessSpec.encode(fromSpec(original)).finish();
+        assert.deepEqual(toSpec(proto.ProcessSpec.decode(wire)), original);
       }),
     );
   });
 
   it("is filled in where the client says nothing", () => {
     const filled = request({});
-    assert.deepEqual(filled, specOf({ path: "tool", argv: ["tool", "-x"] }));
+    assert.deepEqual(filled, specOf({ target: exec(["tool", "-x"]) }));
     assert.equal(validateSpec(filled), filled);
     const pathOnly = toSpec(
       proto.ProcessSpec.fromPartial({ target: { $case: "exec", value: { path: "/bin/a" } } }),
     );
-    assert.deepEqual([pathOnly.path, pathOnly.argv], ["/bin/a", ["/bin/a"]]);
+    assert.deepEqual(pathOnly.target, exec(["/bin/a"]));
   });
 
   it("keeps what is zero on purpose", () => {
@@ -139,12 +188,16 @@ describe("a process in the API", () => {
   };
 
   function shown(state: ProcessState, output?: Parameters<typeof fromRecord>[1]): proto.Process {
-    return fromRecord(recordOf(state), output);
+    return fromRecord(recordOf(state), output, undefined);
   }
 
   it("has the record's names, labels and times", () => {
     const record = recordOf(exited, { labels: { a: "1" }, createTimeMs: 1500.25, revision: 9 });
-    const { name, uid, labels, revision, owner, createTime } = fromRecord(record, undefined);
+    const { name, uid, labels, revision, owner, createTime } = fromRecord(
+      record,
+      undefined,
+      undefined,
+    );
     assert.deepEqual([name, owner, revision, labels], ["one", "uid:1", 9n, { a: "1" }]);
     assert.equal(parseProcessUid(uid), uidOf(1));
     assert.deepEqual(createTime, { seconds: 1n, nanos: 500_250_000 });

@@ -6,8 +6,9 @@ import { KeptProcesses } from "../../../server/journal/kept-processes.js";
 import { KeyedStore } from "../../../server/journal/keyed-store.js";
 import type { ProcessRecord } from "../../../server/processes/process-record.js";
 import type { Exit, ProcessState } from "../../../server/processes/process-state.js";
+import { NO_LIMITS } from "../../../server/processes/tree-limits.js";
 import { exitReport } from "../../support/fake-keeper.js";
-import { recordOf, specOf, uidOf, WORKER } from "../processes/fixture.js";
+import { exec, recordOf, specOf, uidOf, WORKER } from "../processes/fixture.js";
 
 const HUGE = 2n ** 64n - 1n;
 const worker = { ...WORKER, startTicks: HUGE, startTimeMs: 1.125, cgroup: "/leaf" };
@@ -50,7 +51,7 @@ const STATES: readonly ProcessState[] = [
 ];
 
 const SPEC = specOf({
-  argv: ["a", "", "é\n\u0001", "\ud83d\ude00"],
+  target: exec(["a", "", "é\n\u0001", "\ud83d\ude00"]),
   env: { A: "1", constructor: "2", "": "3" },
   runAs: "worker",
   cpus: { kind: "explicit", cpus: [0, 9] },
@@ -61,6 +62,38 @@ const SPEC = specOf({
   onExit: "wait-tree",
   stderr: "null",
 });
+
+const FUNCTION_SPECS = (
+  [
+    { method: "forkserver", template: "app" },
+    { method: "spawn", template: "python" },
+    { method: "fork", process: "parent" },
+  ] as const
+).map((origin) =>
+  specOf({
+    target: {
+      kind: "python",
+      origin,
+      function: "images:resize",
+      arguments: { encoding: "pickle", bytes: 7, digest: "ab" },
+      resultEncoding: "json",
+      modulePath: ["/app"],
+      mainFile: origin.method === "fork" ? null : "/app/main.py",
+    },
+    workingDir: null,
+    treeLimits: { ...NO_LIMITS, memoryMaxBytes: 2 ** 40, cpuMaxMilli: 500, bestEffort: true },
+  }),
+);
+
+const TIMINGS = {
+  admissionUs: 1,
+  pendingUs: 2,
+  hopUs: 3,
+  forkUs: 4,
+  specialiseUs: 5,
+  firstLineUs: 6,
+  totalUs: 21,
+};
 
 function numbered(n: number, patch: Partial<ProcessRecord> = {}): ProcessRecord {
   const state = STATES[n % STATES.length] ?? assert.fail("no state");
@@ -117,6 +150,49 @@ describe("processes in the journal", () => {
     assert.deepEqual(found.records, records);
     assert.deepEqual(found.counters, counters);
     assert.deepEqual([found.unreadable, found.suspects.size], [[], 0]);
+  });
+
+  it("come back with what they call and how they were born", async () => {
+    const records = FUNCTION_SPECS.map((spec, index) =>
+      numbered(index, {
+        spec,
+        birth: {
+          method: "forkserver",
+          generation: 3,
+          warm: index === 0,
+          timings: index === 0 ? TIMINGS : null,
+          unenforced: ["pids_max"],
+        },
+        servesForks: index === 1,
+      }),
+    );
+    await within(async (kept) => {
+      for (const record of records) await kept.save(record, { revision: 9, created: 9 });
+    });
+    const found = await recovered();
+    assert.deepEqual(found.records, records);
+    assert.deepEqual(found.unreadable, []);
+  });
+
+  it("are read as an earlier release wrote them, when there were programs alone", async () => {
+    const record = numbered(2, { spec: SPEC });
+    const { birth: _birth, servesForks: _serves, spec, ...older } = record;
+    const { target: _target, treeLimits: _limits, ...rest } = spec;
+    const program = { path: "/bin/tool", argv: ["tool", "-x"] };
+    await within(async (_kept, store) => {
+      const text = encoded({ ...older, spec: { ...program, ...rest } });
+      await store.put("process/1", Buffer.from(text));
+    });
+    const { records, unreadable } = await recovered();
+    assert.deepEqual(unreadable, []);
+    assert.deepEqual(records, [
+      {
+        ...record,
+        spec: { ...SPEC, target: exec(["tool", "-x"], "/bin/tool") },
+        birth: { method: "spawn", generation: 0, warm: false, timings: null, unenforced: [] },
+        servesForks: false,
+      },
+    ]);
   });
 
   it("are kept in their last version, and not when they were removed", async () => {

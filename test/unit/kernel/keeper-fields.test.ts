@@ -12,7 +12,7 @@ import {
 import { adoptionFields, spawnFields } from "../../../server/kernel/keeper/keeper-encode.js";
 import { field, Fields } from "../../../server/kernel/keeper/keeper-fields.js";
 import { type Field, type Frame, Tag } from "../../../server/kernel/keeper/keeper-frame.js";
-import { specOf, uidOf } from "../processes/fixture.js";
+import { spawnOrderOf, uidOf } from "../processes/fixture.js";
 
 const KEEPER = { instance: "ab", bootId: "boot", pidNamespace: 9n };
 
@@ -64,7 +64,7 @@ describe("fields of the keeper protocol", () => {
 });
 
 describe("orders to the keeper", () => {
-  const order = { ...specOf(), uid: uidOf(5), user: null, cpus: null };
+  const order = spawnOrderOf(uidOf(5));
 
   function all(fields: readonly Field[], tag: number): readonly Buffer[] {
     return fields.filter(([found]) => found === tag).map(([, value]) => Buffer.from(value));
@@ -152,7 +152,7 @@ describe("what the keeper tells", () => {
       field.u64(Tag.pidNamespace, 4_026_531_836n),
       field.text(Tag.keeperVersion, "1.2"),
       field.u32(Tag.pid, 5),
-      field.u32(Tag.features, 0b101001),
+      field.u32(Tag.features, 0b1_0110_1001),
       field.u32(Tag.maxWorkers, 10),
       field.text(Tag.directory, "/d"),
     ];
@@ -167,6 +167,7 @@ describe("what the keeper tells", () => {
         punchHole: true,
         pidfdInfoExit: false,
         runAsOthers: true,
+        controllers: ["memory", "cpu"],
       },
       maxWorkers: 10,
       directory: "/d",
@@ -199,6 +200,8 @@ describe("what the keeper tells", () => {
       uid: uidOf(1),
       worker: null,
       end: null,
+      held: false,
+      servesForks: false,
     });
     const alive = decodeKeptWorker(frame(...worker, field.u32(Tag.state, 2)), KEEPER);
     assert.deepEqual([alive.worker?.pid, alive.end], [42, null]);
@@ -246,12 +249,12 @@ describe("what the keeper tells", () => {
   it("is the step that failed and why", () => {
     const failure = (step: number, errno: number): unknown =>
       decodeSpawnFailure(frame(field.u32(Tag.step, step), field.u32(Tag.errno, errno)));
-    assert.deepEqual(failure(1, 1), { step: "request", errno: "EPERM" });
-    assert.deepEqual(failure(11, 2), { step: "exec", errno: "ENOENT" });
-    assert.deepEqual(failure(11, 26), { step: "exec", errno: "ETXTBSY" });
-    assert.deepEqual(failure(1, 108), { step: "request", errno: "ESHUTDOWN" });
-    assert.deepEqual(failure(1, 9999), { step: "request", errno: "errno 9999" });
-    for (const step of [0, 12]) assert.throws(() => failure(step, 2), /a step that is unknown/);
+    assert.deepEqual(failure(1, 1), { step: "request", errno: "EPERM", message: "" });
+    assert.deepEqual(failure(11, 2), { step: "exec", errno: "ENOENT", message: "" });
+    assert.deepEqual(failure(11, 26), { step: "exec", errno: "ETXTBSY", message: "" });
+    assert.deepEqual(failure(1, 108), { step: "request", errno: "ESHUTDOWN", message: "" });
+    assert.deepEqual(failure(1, 9999), { step: "request", errno: "errno 9999", message: "" });
+    for (const step of [0, 16]) assert.throws(() => failure(step, 2), /a step that is unknown/);
   });
 
   it("is an error with its own words", () => {

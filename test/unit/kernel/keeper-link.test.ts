@@ -73,6 +73,9 @@ describe("the link to the keeper", () => {
       exited: tell("exited"),
       treeGone: tell("treeGone"),
       stdinReady: tell("stdinReady"),
+      born: tell("born"),
+      serving: tell("serving"),
+      called: tell("called"),
     };
     const log = (message: string): void => {
       logged.push(message);

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { Births } from "../../../server/processes/births.js";
-import type { SpawnOrder } from "../../../server/processes/keeper.js";
-import { specOf, uidOf } from "./fixture.js";
+import type { BirthOrder } from "../../../server/processes/keeper.js";
+import { spawnOrderOf, uidOf } from "./fixture.js";
 
 const UID = uidOf(1);
-const ORDER: SpawnOrder = { ...specOf(), uid: UID, user: null, cpus: null };
+const ORDER: BirthOrder = spawnOrderOf(UID);
 
 describe("births", () => {
   it("have an order when it was given, and wait for it until then", () => {

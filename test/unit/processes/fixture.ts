@@ -1,5 +1,6 @@
 import { parseProcessUid, type ProcessUid } from "../../../server/core/ids.js";
 import type { CreateOrder } from "../../../server/processes/admission.js";
+import type { SpawnOrder } from "../../../server/processes/keeper.js";
 import type { ProcessRecord } from "../../../server/processes/process-record.js";
 import {
   DEFAULT_LOG_MAX_BYTES,
@@ -13,6 +14,9 @@ import type {
 } from "../../../server/processes/process-state.js";
 import { ProcessSystem } from "../../../server/processes/process-system.js";
 import type { RetentionPolicy } from "../../../server/processes/retention.js";
+import type { ExecTarget } from "../../../server/processes/target.js";
+import { NO_LIMITS } from "../../../server/processes/tree-limits.js";
+import { FakeForkServers } from "../../support/fake-fork-servers.js";
 import { FakeKeeper } from "../../support/fake-keeper.js";
 import { FakeRecordStore } from "../../support/fake-record-store.js";
 import { ManualClock } from "../../support/manual-clock.js";
@@ -36,10 +40,14 @@ export function uidOf(number: number): ProcessUid {
   return uid;
 }
 
+/** A program with these arguments, the first of which names it. */
+export function exec(argv: readonly string[], path = argv[0] ?? ""): ExecTarget {
+  return { kind: "exec", path, argv };
+}
+
 export function specOf(patch: Partial<ProcessSpec> = {}): ProcessSpec {
   return {
-    path: "true",
-    argv: ["true"],
+    target: exec(["true"]),
     env: {},
     workingDir: "/",
     runAs: null,
@@ -48,6 +56,7 @@ export function specOf(patch: Partial<ProcessSpec> = {}): ProcessSpec {
     logMaxBytes: DEFAULT_LOG_MAX_BYTES,
     cpus: { kind: "shared", count: 1 },
     rlimits: [],
+    treeLimits: NO_LIMITS,
     stop: DEFAULT_STOP,
     onExit: "kill-tree",
     stdout: "file",
@@ -69,13 +78,48 @@ export function recordOf(state: ProcessState, patch: Partial<ProcessRecord> = {}
     createTimeMs: 0,
     revision: 1,
     placement: [0],
+    birth: { method: "spawn", generation: 0, warm: false, timings: null, unenforced: [] },
+    servesForks: false,
     state,
     ...patch,
   };
 }
 
+export function spawnOrderOf(uid: ProcessUid, patch: Partial<SpawnOrder> = {}): SpawnOrder {
+  const { openStdin, stdout, stderr, mergeStderr, onExit, logMaxBytes, umask } = specOf();
+  return {
+    kind: "spawn",
+    uid,
+    openStdin,
+    stdout,
+    stderr,
+    mergeStderr,
+    onExit,
+    logMaxBytes,
+    umask,
+    limits: [],
+    path: "true",
+    argv: ["true"],
+    env: {},
+    workingDir: "/",
+    user: null,
+    cpus: null,
+    rlimits: [],
+    specification: null,
+    ...patch,
+  };
+}
+
 export function orderOf(patch: Partial<CreateOrder> = {}): CreateOrder {
-  return { owner: "uid:1", name: null, labels: {}, spec: specOf(), requestId: null, ...patch };
+  return {
+    owner: "uid:1",
+    name: null,
+    labels: {},
+    spec: specOf(),
+    arguments: new Uint8Array(),
+    requestId: null,
+    ...patch,
+  };
 }
 
 /** Lets everything happen that waits for no clock and no test. */
@@ -91,6 +135,7 @@ export class SystemFixture implements AsyncDisposable {
   readonly store: FakeRecordStore;
   readonly clock = new ManualClock();
   readonly warnings: string[] = [];
+  readonly forkServers = new FakeForkServers();
   readonly system: ProcessSystem;
   readonly #uids: { next: number };
 
@@ -118,6 +163,8 @@ export class SystemFixture implements AsyncDisposable {
       retention,
       newUid: () => uidOf(this.#uids.next++),
       baseEnvironment: { PATH: "/bin" },
+      forkServers: this.forkServers,
+      forkLibrary: "/lib/fork.so",
     });
   }
 

@@ -9,18 +9,33 @@ import {
   validateGrace,
   validateSpec,
 } from "../../../server/processes/process-spec.js";
-import { specOf } from "./fixture.js";
+import { exec, specOf } from "./fixture.js";
 
 const NOFILE = "RLIMIT_NOFILE";
 
 describe("the validation of a spec", () => {
   const refused: readonly (readonly [Partial<ProcessSpec>, string, string, RegExp])[] = [
-    [{ path: "" }, "spec.exec.argv", "", /Nothing to run/],
-    [{ path: "a\0b" }, "spec.exec.path", "a?b", /NUL/],
-    [{ path: "x".repeat(4096) }, "spec.exec.path", "x".repeat(100), /4096 bytes, at most 4095/],
-    [{ argv: ["a", "b\0"] }, "spec.exec.argv", "a b?", /NUL/],
-    [{ argv: ["é".repeat(524_289)] }, "spec.exec.argv", "é".repeat(100), /1048578 bytes/],
-    [{ argv: Array<string>(131_073).fill("") }, "spec.exec.argv", "131073", /131073 entries/],
+    [{ target: exec([""]) }, "spec.exec.argv", "", /Nothing to run/],
+    [{ target: exec(["a"], "a\0b") }, "spec.exec.path", "a?b", /NUL/],
+    [
+      { target: exec(["x"], "x".repeat(4096)) },
+      "spec.exec.path",
+      "x".repeat(100),
+      /4096 bytes, at most 4095/,
+    ],
+    [{ target: exec(["a", "b\0"]) }, "spec.exec.argv", "a b?", /NUL/],
+    [
+      { target: exec(["é".repeat(524_289)], "é") },
+      "spec.exec.argv",
+      "é".repeat(100),
+      /1048578 bytes/,
+    ],
+    [
+      { target: exec(Array<string>(131_073).fill(""), "x") },
+      "spec.exec.argv",
+      "131073",
+      /131073 entries/,
+    ],
     [{ env: { "": "x" } }, "spec.env", "", /names are not empty/],
     [{ env: { "A=B": "x" } }, "spec.env", "A=B", /"A=B" cannot be/],
     [{ env: { "A\0": "x" } }, "spec.env", "A?", /NUL/],
@@ -88,8 +103,7 @@ describe("the validation of a spec", () => {
 
   it("lets everything through that is just right", () => {
     const spec = specOf({
-      path: `/${"x".repeat(4094)}`,
-      argv: ["x".repeat(1_048_576)],
+      target: exec(["x".repeat(1_048_576)], `/${"x".repeat(4094)}`),
       env: { A: "x".repeat(1_048_573) },
       runAs: "1000",
       umask: 0o777,
@@ -103,7 +117,10 @@ describe("the validation of a spec", () => {
       ],
     });
     assert.equal(validateSpec(spec), spec);
-    const strings = specOf({ argv: Array<string>(131_072).fill(""), cpus: { kind: "none" } });
+    const strings = specOf({
+      target: exec(Array<string>(131_072).fill(""), "x"),
+      cpus: { kind: "none" },
+    });
     assert.equal(validateSpec(strings), strings);
   });
 
@@ -158,7 +175,7 @@ describe("the canonical text of a value", () => {
 
 describe("the size of a spec", () => {
   it("counts arguments, and variables with their names", () => {
-    assert.equal(specBytes(specOf({ argv: ["ab", "c"], env: { DE: "fgh", I: "" } })), 9);
-    assert.equal(specBytes(specOf({ argv: [], env: {} })), 0);
+    assert.equal(specBytes(specOf({ target: exec(["ab", "c"]), env: { DE: "fgh", I: "" } })), 9);
+    assert.equal(specBytes(specOf({ target: exec([], "x"), env: {} })), 0);
   });
 });

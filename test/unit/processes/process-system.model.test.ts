@@ -98,7 +98,7 @@ class Run {
         return;
       case "fail":
         this.#pick(keeper.uids("starting"), action.which, (uid) => {
-          keeper.fail(uid, { step: "exec", errno: "ENOENT" });
+          keeper.fail(uid, { step: "exec", errno: "ENOENT", message: "" });
         });
         return;
       case "end":

@@ -35,15 +35,16 @@ const STATES = {
   lost: { kind: "lost", worker: WORKER, loss },
 } as const satisfies Record<string, ProcessState>;
 
+const KEPT_ONE = { uid, worker: WORKER, end: null, held: false, servesForks: false } as const;
+
 const KEPT = {
   nothing: undefined,
-  "being started": { uid, worker: null, end: null },
-  alive: { uid, worker: WORKER, end: null },
-  ended: { uid, worker: WORKER, end: { report, descendantsAlive: false } },
-  "ended, tree alive": { uid, worker: WORKER, end: { report, descendantsAlive: true } },
+  "being started": { ...KEPT_ONE, worker: null },
+  alive: KEPT_ONE,
+  ended: { ...KEPT_ONE, end: { report, descendantsAlive: false } },
+  "ended, tree alive": { ...KEPT_ONE, end: { report, descendantsAlive: true } },
   "ended, nobody knows how": {
-    uid,
-    worker: WORKER,
+    ...KEPT_ONE,
     end: { report: null, descendantsAlive: false },
   },
 } as const satisfies Record<string, KeptWorker | undefined>;

@@ -17,6 +17,9 @@ const EVENTS = {
   exited: () => undefined,
   treeGone: () => undefined,
   stdinReady: () => undefined,
+  born: () => undefined,
+  serving: () => undefined,
+  called: () => undefined,
 };
 
 /** Counts how often somebody goes to sleep. */

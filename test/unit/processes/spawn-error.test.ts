@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DomainError, type DomainErrorCode } from "../../../server/core/errors.js";
 import type { SpawnStep } from "../../../server/processes/keeper.js";
 import { spawnError } from "../../../server/processes/spawn-error.js";
-import { specOf } from "./fixture.js";
+import { exec, specOf } from "./fixture.js";
 
 const STEPS = [
   "request",
@@ -19,7 +19,7 @@ const STEPS = [
 ] as const satisfies readonly SpawnStep[];
 
 const spec = specOf({
-  path: "/bin/tool",
+  target: exec(["tool"], "/bin/tool"),
   workingDir: "/some/where",
   runAs: "worker",
   cpus: { kind: "explicit", cpus: [3, 5] },
@@ -30,7 +30,7 @@ const spec = specOf({
 });
 
 function failure(step: SpawnStep, errno: string, of = spec): DomainError {
-  const error = spawnError({ step, errno }, of);
+  const error = spawnError({ step, errno, message: "" }, of);
   assert.ok(error instanceof DomainError, `${step} ${errno} is not expected: ${error.message}`);
   return error;
 }
@@ -85,7 +85,7 @@ describe("why a worker could not be started", () => {
       ["clone", "EINVAL"],
       ["session", "EPERM"],
     ] as const) {
-      const error = spawnError({ step, errno }, spec);
+      const error = spawnError({ step, errno, message: "" }, spec);
       assert.ok(!(error instanceof DomainError), `${step} ${errno}`);
       assert.match(error.message, new RegExp(`${step} failed with ${errno}`));
     }
@@ -108,7 +108,10 @@ describe("why a worker could not be started", () => {
 
   it("says where a program was looked for", () => {
     assert.doesNotMatch(failure("exec", "ENOENT").message, /PATH/);
-    assert.match(failure("exec", "ENOENT", specOf({ path: "tool" })).message, /in the PATH/);
+    assert.match(
+      failure("exec", "ENOENT", specOf({ target: exec(["tool"]) })).message,
+      /in the PATH/,
+    );
     assert.match(failure("exec", "ENOEXEC").message, /#!\/bin\/sh \(ENOEXEC\)$/);
     assert.match(failure("exec", "EIO").message, /: EIO$/);
   });
