@@ -1,4 +1,4 @@
-import * as proto from "../../proto/gen/forkbus/v1/template.js";
+import type * as proto from "../../proto/gen/forkbus/v1/template.js";
 import { principalName } from "../auth/principal.js";
 import { parseLabels } from "../core/labels.js";
 import { linkSignals } from "../core/link-signals.js";

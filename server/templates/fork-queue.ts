@@ -49,15 +49,15 @@ export class ForkQueue {
     return this.#underWay.delete(uid);
   }
 
-  /** True when it waits to be tried again; false when it was not ours, or is over. */
-  retries(uid: ProcessUid, failure: SpawnFailure): boolean {
+  /** `waits`: it is tried again. `over`: it was ours, and cannot be made. */
+  noteFailed(uid: ProcessUid, failure: SpawnFailure): "waits" | "over" | "not-ours" {
     const entry = this.#underWay.get(uid);
-    if (entry === undefined) return false;
+    if (entry === undefined) return "not-ours";
     this.#underWay.delete(uid);
-    if (!isNeverBorn(failure) || entry.attempts >= MAX_ATTEMPTS) return false;
+    if (!isNeverBorn(failure) || entry.attempts >= MAX_ATTEMPTS) return "over";
     // It has waited longest.
     this.#waiting.unshift({ job: { ...entry.job, started: false }, attempts: entry.attempts + 1 });
-    return true;
+    return "waits";
   }
 
   /** Nothing serves, and nothing will. */

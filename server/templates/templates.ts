@@ -11,7 +11,8 @@ import { type TemplateRecord, type TemplateStore } from "./template-record.js";
 import { emptySpec, type TemplateSpec, validateTemplateSpec } from "./template-spec.js";
 import { idle, isSettled, phaseOf } from "./template-state.js";
 import { type Template, type TemplateTable } from "./template-table.js";
-import { preloadFailed, type ZygoteSupervisor } from "./zygote-supervisor.js";
+import { preloadFailed } from "./zygote-report.js";
+import { type ZygoteSupervisor } from "./zygote-supervisor.js";
 
 export interface CreateTemplateOrder {
   readonly name: string;
@@ -91,7 +92,7 @@ export class Templates implements ForkServers {
   }
 
   warmWorkers(name: string): number {
-    return this.#parts.zygotes.warmWorkers(name);
+    return this.#parts.zygotes.work.warmWorkers(name);
   }
 
   /** At most `size`, after that name; and the last name where there are more. */
@@ -191,19 +192,19 @@ export class Templates implements ForkServers {
   }
 
   takeWarm(name: string): { readonly uid: ProcessUid; readonly generation: number } | undefined {
-    return this.#parts.zygotes.takeWarm(name);
+    return this.#parts.zygotes.work.takeWarm(name);
   }
 
   submit(job: BirthJob): void {
-    this.#parts.zygotes.submit(job);
+    this.#parts.zygotes.work.submit(job);
   }
 
   noteBorn(uid: ProcessUid): void {
-    this.#parts.zygotes.noteBorn(uid);
+    this.#parts.zygotes.work.noteBorn(uid);
   }
 
   retries(uid: ProcessUid, failure: SpawnFailure): boolean {
-    return this.#parts.zygotes.retries(uid, failure);
+    return this.#parts.zygotes.work.retries(uid, failure);
   }
 
   /** `python` and `node`, where an earlier daemon has not left them. */

@@ -1,3 +1,5 @@
+import { DomainError } from "../core/errors.js";
+
 /** What a zygote says of itself when it is ready: docs/FORK-SERVERS.md, "The result file". */
 export interface ZygoteReport {
   /** Such as `3.11.7`. */
@@ -30,4 +32,12 @@ export interface WorkerException {
 
 export function failureOf(message: string, stderrTail = ""): TemplateFailure {
   return { module: "", exception: null, message, threads: [], openFiles: [], stderrTail };
+}
+
+/** Creating from it fails like this. */
+export function preloadFailed(name: string, failure: TemplateFailure): DomainError {
+  const { module, exception, message } = failure;
+  return new DomainError("preload-failed", `The template ${name} cannot be used: ${message}`, {
+    facts: { template: name, module, exception: exception?.type ?? "" },
+  });
 }

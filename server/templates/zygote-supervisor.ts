@@ -1,7 +1,7 @@
 import { type Clock } from "../core/clock.js";
 import { DomainError } from "../core/errors.js";
 import { type ProcessUid } from "../core/ids.js";
-import { type BirthJob, type Recipe, type Source } from "../processes/fork-servers.js";
+import { type Recipe, type Source } from "../processes/fork-servers.js";
 import {
   type BirthOrder,
   type EndReport,
@@ -13,11 +13,10 @@ import {
 } from "../processes/keeper.js";
 import { type ExitOutcome, type Worker } from "../processes/process-state.js";
 import { SIGKILL, SIGTERM, signalName } from "../processes/signals.js";
-import { ForkQueue } from "./fork-queue.js";
+import { ForkWork } from "./fork-work.js";
 import { type TemplateRecord, type TemplateStore } from "./template-record.js";
 import { phaseOf, step, type TemplateEffect, type TemplateEvent } from "./template-state.js";
 import { type Template, type TemplateTable } from "./template-table.js";
-import { WarmPool } from "./warm-pool.js";
 import { forkedZygote, freshZygote } from "./zygote-order.js";
 import { failureOf, type TemplateFailure, type ZygoteReport } from "./zygote-report.js";
 
@@ -47,8 +46,6 @@ export interface ZygoteSupervisorParts {
   readonly user: (name: string) => Promise<UserIds | undefined>;
 }
 
-const REPUMP_MS = 10;
-const REFILL_AGAIN_MS = 1000;
 const END_ALL_MS = 2000;
 const END_POLL_MS = 5;
 
@@ -58,8 +55,7 @@ const END_POLL_MS = 5;
  */
 export class ZygoteSupervisor implements AsyncDisposable {
   readonly #parts: ZygoteSupervisorParts;
-  readonly #queues = new Map<string, ForkQueue>();
-  readonly #pools = new Map<string, WarmPool>();
+  readonly #work: ForkWork;
   readonly #closed = new AbortController();
   readonly #deadlines = new Map<ProcessUid, AbortController>();
   readonly #workers = new Map<ProcessUid, Worker>();
@@ -69,6 +65,26 @@ export class ZygoteSupervisor implements AsyncDisposable {
 
   constructor(parts: ZygoteSupervisorParts) {
     this.#parts = parts;
+    const { table, keeper, clock, newUid, recipe } = parts;
+    this.#work = new ForkWork({
+      table,
+      keeper,
+      clock,
+      newUid,
+      recipe,
+      want: (name) => {
+        this.want(name);
+      },
+      kill: (uid) => {
+        this.#kill(uid, SIGKILL);
+      },
+      closed: this.#closed.signal,
+    });
+  }
+
+  /** What zygotes are asked to do. */
+  get work(): ForkWork {
+    return this.#work;
   }
 
   apply(name: string, event: TemplateEvent): void {
@@ -94,8 +110,8 @@ export class ZygoteSupervisor implements AsyncDisposable {
   /** Nothing serves any more, and what waits for it fails; the record goes when its last zygote has gone. */
   delete(name: string): void {
     this.apply(name, { kind: "deleted" });
-    this.#pool(name).serve(null, 0);
-    this.#queue(name).failAll(
+    this.#work.end(
+      name,
       new DomainError("template-not-found", `The template ${name} was deleted`, {
         facts: { name },
       }),
@@ -108,91 +124,47 @@ export class ZygoteSupervisor implements AsyncDisposable {
     this.#follow(this.#parts.store.remove(name));
   }
 
-  submit(job: BirthJob): void {
-    this.#queue(job.template).submit(job);
-    this.want(job.template);
-    this.#pump(job.template);
-  }
-
-  takeWarm(name: string): { readonly uid: ProcessUid; readonly generation: number } | undefined {
-    const taken = this.#pools.get(name)?.take();
-    if (taken !== undefined) this.#later(0, () => this.#refill(name));
-    return taken;
-  }
-
-  warmWorkers(name: string): number {
-    return this.#pools.get(name)?.ready ?? 0;
-  }
-
   /** The process that a zygote is; undefined until it has started. */
   workerOf(uid: ProcessUid): Worker | undefined {
     return this.#workers.get(uid);
   }
 
-  /** A worker of a job is born. */
-  noteBorn(uid: ProcessUid): void {
-    for (const [name, queue] of this.#queues) {
-      if (!queue.noteBorn(uid)) continue;
-      const template = this.#parts.table.byName(name);
-      if (template !== undefined) this.#parts.table.put({ ...template, forks: template.forks + 1 });
-      this.#pump(name);
-      this.#refill(name);
-      return;
-    }
-  }
-
-  retries(uid: ProcessUid, failure: SpawnFailure): boolean {
-    for (const [name, queue] of this.#queues) {
-      if (!queue.retries(uid, failure)) continue;
-      // If the fork server has died, its end is told in a moment.
-      this.#later(REPUMP_MS, () => {
-        this.#pump(name);
-      });
-      return true;
-    }
-    return false;
-  }
-
   /** Whether the keeper's word about this id is for us. */
   owns({ uid, held }: Pick<KeptWorker, "uid" | "held">): boolean {
-    return held || this.#parts.table.ofZygote(uid) !== undefined || this.#isWarm(uid);
+    return held || this.#parts.table.ofZygote(uid) !== undefined || this.#work.isWarm(uid);
   }
 
   connected(workers: readonly KeptWorker[]): void {
     const known = new Map(workers.map((worker) => [worker.uid, worker]));
     for (const worker of workers) {
       // Nobody is left who knew what it was for.
-      if (worker.held && !this.#isWarm(worker.uid)) this.#kill(worker.uid, SIGKILL);
+      if (worker.held && !this.#work.isWarm(worker.uid)) this.#kill(worker.uid, SIGKILL);
     }
-    for (const pool of this.#pools.values()) pool.keepOnly((uid) => known.get(uid)?.held === true);
+    this.#work.keepWarm((uid) => known.get(uid)?.held === true);
     for (const template of [...this.#parts.table.all()]) {
       for (const { uid } of template.record.zygotes) this.#reconcile(template, uid, known.get(uid));
     }
     for (const { record, state } of [...this.#parts.table.all()]) {
       const wanted = !record.builtIn || this.#parts.table.childrenOf(record.name).length > 0;
       if (!record.deleted && wanted && phaseOf(state) === "idle") this.want(record.name);
-      this.#pump(record.name);
+      this.#work.pump(record.name);
     }
   }
 
   spawned(uid: ProcessUid, worker: Worker): void {
     // One that was forked from its parent's was a job of the parent.
-    this.noteBorn(uid);
+    this.#work.noteBorn(uid);
     this.#workers.set(uid, worker);
     this.#parts.log.info("zygote started", { template: this.#nameOf(uid), uid, pid: worker.pid });
   }
 
   spawnFailed(uid: ProcessUid, failure: SpawnFailure): void {
-    for (const [name, pool] of this.#pools) {
-      if (!pool.has(uid)) continue;
-      pool.noteGone(uid);
-      this.#later(REFILL_AGAIN_MS, () => {
-        this.#refill(name);
-      });
+    if (this.#work.isWarm(uid)) {
+      this.#work.warmGone(uid);
       return;
     }
     const name = this.#nameOf(uid);
-    if (name === undefined || this.retries(uid, failure)) return;
+    if (name === undefined || this.#work.retries(uid, failure)) return;
     this.#forget(uid);
     this.apply(name, { kind: "failed", uid, failure: failureOf(whyNotStarted(failure)) });
   }
@@ -202,13 +174,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
   }
 
   born(uid: ProcessUid): void {
-    for (const [name, pool] of this.#pools) {
-      if (!pool.has(uid)) continue;
-      pool.noteBorn(uid);
-      this.#refill(name);
-      return;
-    }
-    this.#kill(uid, SIGKILL);
+    this.#work.warmBorn(uid);
   }
 
   serving(uid: ProcessUid, serves: boolean): void {
@@ -218,7 +184,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
   /** No workers are left, and none are made any more: zygotes and what they hold go. Waits a little until they have. */
   async endAll(): Promise<void> {
     this.#closed.abort(new Error("The daemon stops"));
-    for (const pool of this.#pools.values()) pool.serve(null, 0);
+    this.#work.endWarm();
     const uids = [...this.#parts.table.all()].flatMap(({ record }) => record.zygotes);
     for (const { uid } of uids) this.#kill(uid, SIGKILL);
     const deadline = this.#parts.clock.now() + END_ALL_MS;
@@ -286,14 +252,14 @@ export class ZygoteSupervisor implements AsyncDisposable {
         });
         return;
       case "serve":
-        this.#pump(name);
+        this.#work.pump(name);
         for (const child of this.#parts.table.childrenOf(name)) {
           this.apply(child.record.name, { kind: "parent-changed", fresh: this.#parts.newUid() });
         }
         return;
       case "refuse":
         this.#parts.log.warn("template failed", { template: name, reason: effect.failure.message });
-        this.#queue(name).failAll(preloadFailed(name, effect.failure));
+        this.#work.pump(name);
         return;
     }
   }
@@ -304,8 +270,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
     const { serving } = template.state;
     if (serving !== null)
       this.#parts.log.info("template ready", { template: name, generation: serving.generation });
-    this.#pool(name).serve(serving, template.record.spec.warmWorkers);
-    this.#refill(name);
+    this.#work.serveFrom(name);
   }
 
   async #start(name: string, uid: ProcessUid): Promise<void> {
@@ -346,7 +311,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
     else if (phaseOf(state) === "failed") {
       fail(failureOf(`Its parent ${parent} failed: ${state.failure?.failure.message ?? ""}`));
     } else {
-      this.submit({
+      this.#work.submit({
         uid,
         template: parent,
         started: false,
@@ -451,37 +416,6 @@ export class ZygoteSupervisor implements AsyncDisposable {
     return { kind: "died", uid, nowMs: this.#parts.clock.now(), failure };
   }
 
-  #source(name: string): Source | undefined {
-    const template = this.#parts.table.byName(name);
-    if (template === undefined) return undefined;
-    const { serving, fallback } = template.state;
-    const recipe = this.#parts.recipe(template.record);
-    if (serving !== null) {
-      return { kind: "fork", server: serving.uid, recipe, generation: serving.generation };
-    }
-    return fallback === null
-      ? undefined
-      : { kind: "spawn", recipe, generation: fallback.generation };
-  }
-
-  #pump(name: string): void {
-    const queue = this.#queue(name);
-    const source = this.#source(name);
-    if (source !== undefined) queue.pump(source);
-    const state = this.#parts.table.byName(name)?.state;
-    if (state !== undefined && phaseOf(state) === "failed" && state.failure !== null) {
-      queue.failAll(preloadFailed(name, state.failure.failure));
-    }
-  }
-
-  #refill(name: string): void {
-    if (this.#queue(name).hasRoom) this.#pool(name).refill();
-  }
-
-  #isWarm(uid: ProcessUid): boolean {
-    return [...this.#pools.values()].some((pool) => pool.has(uid));
-  }
-
   #nameOf(uid: ProcessUid): string | undefined {
     return this.#parts.table.ofZygote(uid)?.record.name;
   }
@@ -499,29 +433,6 @@ export class ZygoteSupervisor implements AsyncDisposable {
     });
   }
 
-  #queue(name: string): ForkQueue {
-    const queue = this.#queues.get(name) ?? new ForkQueue();
-    this.#queues.set(name, queue);
-    return queue;
-  }
-
-  #pool(name: string): WarmPool {
-    const { keeper, newUid } = this.#parts;
-    const pool =
-      this.#pools.get(name) ??
-      new WarmPool({
-        newUid,
-        hold: (uid, server) => {
-          keeper.hold(uid, server);
-        },
-        kill: (uid) => {
-          this.#kill(uid, SIGKILL);
-        },
-      });
-    this.#pools.set(name, pool);
-    return pool;
-  }
-
   #later(delayMs: number, action: () => void): void {
     this.#parts.clock.sleep(delayMs, this.#closed.signal).then(action, () => undefined);
   }
@@ -537,13 +448,6 @@ export class ZygoteSupervisor implements AsyncDisposable {
       });
     this.#pending.add(followed);
   }
-}
-
-export function preloadFailed(name: string, failure: TemplateFailure): DomainError {
-  const { module, exception, message } = failure;
-  return new DomainError("preload-failed", `The template ${name} cannot be used: ${message}`, {
-    facts: { template: name, module, exception: exception?.type ?? "" },
-  });
 }
 
 function whyNotStarted({ step: at, errno, message }: SpawnFailure): string {

@@ -1,0 +1,190 @@
+import { type Clock } from "../core/clock.js";
+import { type ProcessUid } from "../core/ids.js";
+import { type BirthJob, type Recipe, type Source } from "../processes/fork-servers.js";
+import { type Keeper, type SpawnFailure } from "../processes/keeper.js";
+import { ForkQueue } from "./fork-queue.js";
+import { type TemplateRecord } from "./template-record.js";
+import { phaseOf } from "./template-state.js";
+import { type TemplateTable } from "./template-table.js";
+import { WarmPool } from "./warm-pool.js";
+import { preloadFailed } from "./zygote-report.js";
+
+export interface ForkWorkParts {
+  readonly table: TemplateTable;
+  readonly keeper: Keeper;
+  readonly clock: Clock;
+  readonly newUid: () => ProcessUid;
+  readonly recipe: (record: TemplateRecord) => Recipe;
+  /** Has the zygote of a template started that nobody has needed before. */
+  readonly want: (template: string) => void;
+  /** Ends a worker that was forked in advance. */
+  readonly kill: (uid: ProcessUid) => void;
+  /** Nothing is begun any more. */
+  readonly closed: AbortSignal;
+}
+
+/** If the fork server has died, its end is told in a moment. */
+const AGAIN_MS = 10;
+const REFILL_AGAIN_MS = 1000;
+
+/** What templates are asked to fork: the workers of creates, in order, and those that are kept warm. */
+export class ForkWork {
+  readonly #parts: ForkWorkParts;
+  readonly #queues = new Map<string, ForkQueue>();
+  readonly #pools = new Map<string, WarmPool>();
+
+  constructor(parts: ForkWorkParts) {
+    this.#parts = parts;
+  }
+
+  submit(job: BirthJob): void {
+    this.#queue(job.template).submit(job);
+    this.#parts.want(job.template);
+    this.pump(job.template);
+  }
+
+  takeWarm(name: string): { readonly uid: ProcessUid; readonly generation: number } | undefined {
+    const taken = this.#pools.get(name)?.take();
+    // Whoever takes one comes first.
+    if (taken !== undefined) this.#refillLater(name, 0);
+    return taken;
+  }
+
+  warmWorkers(name: string): number {
+    return this.#pools.get(name)?.ready ?? 0;
+  }
+
+  /** A worker of a job is born. */
+  noteBorn(uid: ProcessUid): void {
+    for (const [name, queue] of this.#queues) {
+      if (!queue.noteBorn(uid)) continue;
+      const template = this.#parts.table.byName(name);
+      if (template !== undefined) this.#parts.table.put({ ...template, forks: template.forks + 1 });
+      this.pump(name);
+      this.#refill(name);
+      return;
+    }
+  }
+
+  /** True when the job is tried again. */
+  retries(uid: ProcessUid, failure: SpawnFailure): boolean {
+    for (const [name, queue] of this.#queues) {
+      const outcome = queue.noteFailed(uid, failure);
+      if (outcome === "not-ours") continue;
+      this.#later(AGAIN_MS, () => {
+        this.pump(name);
+      });
+      return outcome === "waits";
+    }
+    return false;
+  }
+
+  /** Starts what waits, or fails it where nothing will ever serve. */
+  pump(name: string): void {
+    const template = this.#parts.table.byName(name);
+    if (template === undefined) return;
+    const { state } = template;
+    const source = this.#source(name);
+    if (source !== undefined) this.#queue(name).pump(source);
+    else if (phaseOf(state) === "failed" && state.failure !== null) {
+      this.#queue(name).failAll(preloadFailed(name, state.failure.failure));
+    }
+  }
+
+  /** Another zygote serves, or none: warm workers are made anew. */
+  serveFrom(name: string): void {
+    const template = this.#parts.table.byName(name);
+    if (template === undefined) return;
+    this.#pool(name).serve(template.state.serving, template.record.spec.warmWorkers);
+    this.#refill(name);
+  }
+
+  /** Nothing serves any more, and what waits fails. */
+  end(name: string, error: Error): void {
+    this.#pools.get(name)?.serve(null, 0);
+    this.#queues.get(name)?.failAll(error);
+  }
+
+  endWarm(): void {
+    for (const pool of this.#pools.values()) pool.serve(null, 0);
+  }
+
+  isWarm(uid: ProcessUid): boolean {
+    return this.#poolOf(uid) !== undefined;
+  }
+
+  /** The keeper is back, and has these. */
+  keepWarm(isThere: (uid: ProcessUid) => boolean): void {
+    for (const [name, pool] of this.#pools) {
+      pool.keepOnly(isThere);
+      this.#refill(name);
+    }
+  }
+
+  /** A worker that was to be kept warm waits. */
+  warmBorn(uid: ProcessUid): void {
+    const found = this.#poolOf(uid);
+    if (found === undefined) {
+      this.#parts.kill(uid);
+      return;
+    }
+    found.pool.noteBorn(uid);
+    this.#refill(found.name);
+  }
+
+  /** It has died, or was never born. */
+  warmGone(uid: ProcessUid): void {
+    const found = this.#poolOf(uid);
+    if (found === undefined) return;
+    found.pool.noteGone(uid);
+    this.#refillLater(found.name, REFILL_AGAIN_MS);
+  }
+
+  #source(name: string): Source | undefined {
+    const template = this.#parts.table.byName(name);
+    if (template === undefined) return undefined;
+    const { serving, fallback } = template.state;
+    if (serving === null && fallback === null) return undefined;
+    const recipe = this.#parts.recipe(template.record);
+    if (serving !== null) {
+      return { kind: "fork", server: serving.uid, recipe, generation: serving.generation };
+    }
+    return { kind: "spawn", recipe, generation: fallback?.generation ?? 0 };
+  }
+
+  #poolOf(uid: ProcessUid): { readonly name: string; readonly pool: WarmPool } | undefined {
+    for (const [name, pool] of this.#pools) if (pool.has(uid)) return { name, pool };
+    return undefined;
+  }
+
+  /** Only when nobody waits for the fork server. */
+  #refill(name: string): void {
+    if (!this.#parts.closed.aborted && this.#queue(name).hasRoom) this.#pool(name).refill();
+  }
+
+  #refillLater(name: string, delayMs: number): void {
+    this.#later(delayMs, () => {
+      this.#refill(name);
+    });
+  }
+
+  #queue(name: string): ForkQueue {
+    const queue = this.#queues.get(name) ?? new ForkQueue();
+    this.#queues.set(name, queue);
+    return queue;
+  }
+
+  #pool(name: string): WarmPool {
+    const { keeper, newUid, kill } = this.#parts;
+    const hold = (uid: ProcessUid, server: ProcessUid): void => {
+      keeper.hold(uid, server);
+    };
+    const pool = this.#pools.get(name) ?? new WarmPool({ newUid, hold, kill });
+    this.#pools.set(name, pool);
+    return pool;
+  }
+
+  #later(delayMs: number, action: () => void): void {
+    this.#parts.clock.sleep(delayMs, this.#parts.closed).then(action, () => undefined);
+  }
+}
