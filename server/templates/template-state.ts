@@ -43,8 +43,8 @@ export type TemplateEvent =
   /** Somebody needs it. */
   | { readonly kind: "wanted"; readonly fresh: ProcessUid }
   | { readonly kind: "changed"; readonly fresh: ProcessUid }
-  /** The parent's zygote is another one. */
-  | { readonly kind: "parent-changed"; readonly fresh: ProcessUid }
+  /** The parent's zygote is another one, or the one that was loading has got lost: the same again. */
+  | { readonly kind: "reload"; readonly fresh: ProcessUid }
   | {
       readonly kind: "loaded";
       readonly uid: ProcessUid;
@@ -109,7 +109,7 @@ export function step(state: TemplateState, event: TemplateEvent): TemplateStep {
       return phaseOf(state) === "idle" ? load(state, event.fresh) : [state, []];
     case "changed":
       return load({ ...state, newest: state.newest + 1, deaths: 0 }, event.fresh);
-    case "parent-changed":
+    case "reload":
       return phaseOf(state) === "idle" ? [state, []] : load(state, event.fresh);
     case "loaded":
       return loaded(state, event.uid, event.report, event.nowMs);

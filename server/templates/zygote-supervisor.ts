@@ -1,24 +1,13 @@
-import { type Clock } from "../core/clock.js";
 import { DomainError } from "../core/errors.js";
 import { type ProcessUid } from "../core/ids.js";
-import { type Recipe, type Source } from "../processes/fork-servers.js";
-import {
-  type BirthOrder,
-  type EndReport,
-  give,
-  type Keeper,
-  type KeptWorker,
-  type SpawnFailure,
-  type UserIds,
-} from "../processes/keeper.js";
+import { type EndReport, type KeptWorker, type SpawnFailure } from "../processes/keeper.js";
 import { type ExitOutcome, type Worker } from "../processes/process-state.js";
 import { SIGKILL, SIGTERM, signalName } from "../processes/signals.js";
 import { ForkWork } from "./fork-work.js";
-import { type TemplateRecord, type TemplateStore } from "./template-record.js";
 import { phaseOf, step, type TemplateEffect, type TemplateEvent } from "./template-state.js";
-import { type Template, type TemplateTable } from "./template-table.js";
-import { forkedZygote, freshZygote } from "./zygote-order.js";
+import { type Template } from "./template-table.js";
 import { failureOf, type TemplateFailure, type ZygoteReport } from "./zygote-report.js";
+import { ZygoteStarter, type ZygoteStarterParts } from "./zygote-starter.js";
 
 /** What a zygote has left in its directory. */
 export interface ZygoteFiles {
@@ -33,17 +22,13 @@ export interface ZygoteLog {
   warn(message: string, fields: Readonly<Record<string, unknown>>): void;
 }
 
-export interface ZygoteSupervisorParts {
-  readonly table: TemplateTable;
-  readonly store: TemplateStore;
-  readonly keeper: Keeper;
+export interface ZygoteSupervisorParts extends Omit<
+  ZygoteStarterParts,
+  "work" | "failed" | "tooSlow"
+> {
   readonly files: ZygoteFiles;
-  readonly clock: Clock;
   readonly log: ZygoteLog;
   readonly newUid: () => ProcessUid;
-  readonly baseEnvironment: Readonly<Record<string, string>>;
-  readonly recipe: (record: TemplateRecord) => Recipe;
-  readonly user: (name: string) => Promise<UserIds | undefined>;
 }
 
 const END_ALL_MS = 2000;
@@ -56,8 +41,8 @@ const END_POLL_MS = 5;
 export class ZygoteSupervisor implements AsyncDisposable {
   readonly #parts: ZygoteSupervisorParts;
   readonly #work: ForkWork;
+  readonly #starter: ZygoteStarter;
   readonly #closed = new AbortController();
-  readonly #deadlines = new Map<ProcessUid, AbortController>();
   readonly #workers = new Map<ProcessUid, Worker>();
   /** Why a zygote that is about to end was ended. */
   readonly #verdicts = new Map<ProcessUid, TemplateFailure>();
@@ -79,6 +64,17 @@ export class ZygoteSupervisor implements AsyncDisposable {
         this.#kill(uid, SIGKILL);
       },
       closed: this.#closed.signal,
+    });
+    this.#starter = new ZygoteStarter({
+      ...parts,
+      work: this.#work,
+      failed: (name, uid, failure) => {
+        this.apply(name, { kind: "failed", uid, failure });
+      },
+      tooSlow: (uid, failure) => {
+        this.#verdicts.set(uid, failure);
+        this.#kill(uid, SIGKILL);
+      },
     });
   }
 
@@ -206,7 +202,9 @@ export class ZygoteSupervisor implements AsyncDisposable {
     if (known?.worker) this.#workers.set(uid, known.worker);
     const ours = state.serving?.uid === uid || state.loading?.uid === uid;
     if (known === undefined) {
-      if (ours) this.apply(name, this.#death(uid, failureOf("The keeper of its zygote has died")));
+      // One that was loading is begun anew; one that served has died with its keeper.
+      if (state.loading?.uid === uid) this.#reload(name);
+      else if (ours) this.apply(name, this.#death(uid, failureOf("Its keeper has died")));
       this.#forget(uid);
     } else if (known.end !== null) {
       this.exited(uid, known.end);
@@ -241,7 +239,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
   #perform(name: string, effect: TemplateEffect): void {
     switch (effect.kind) {
       case "start":
-        this.#follow(this.#start(name, effect.zygote.uid));
+        this.#follow(this.#starter.start(name, effect.zygote.uid));
         return;
       case "end":
         this.#kill(effect.uid, SIGTERM);
@@ -254,7 +252,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
       case "serve":
         this.#work.pump(name);
         for (const child of this.#parts.table.childrenOf(name)) {
-          this.apply(child.record.name, { kind: "parent-changed", fresh: this.#parts.newUid() });
+          this.#reload(child.record.name);
         }
         return;
       case "refuse":
@@ -273,89 +271,10 @@ export class ZygoteSupervisor implements AsyncDisposable {
     this.#work.serveFrom(name);
   }
 
-  async #start(name: string, uid: ProcessUid): Promise<void> {
-    const { table, keeper, baseEnvironment } = this.#parts;
-    const template = table.byName(name);
-    const zygote = template?.state.loading;
-    if (template === undefined || zygote?.uid !== uid) return;
-    const record = { ...template.record, zygotes: [...template.record.zygotes, zygote] };
-    table.put({ ...template, record });
-    try {
-      await this.#parts.store.save(record);
-      const recipe = this.#parts.recipe(record);
-      if (record.spec.parent !== null) {
-        this.#forkFromParent(record, uid, recipe, record.spec.parent);
-        return;
-      }
-      const user = recipe.runAs === null ? null : await this.#parts.user(recipe.runAs);
-      if (user === undefined)
-        throw new Error(`There is no user ${recipe.runAs ?? ""} on this host`);
-      if (table.byName(name)?.state.loading?.uid !== uid) return;
-      this.#order(name, uid, freshZygote(uid, record, recipe, baseEnvironment, user), keeper);
-    } catch (error) {
-      // While the keeper is away, its return is what starts it again.
-      if (error instanceof DomainError && error.code === "keeper-unreachable") return;
-      const message = error instanceof Error ? error.message : String(error);
-      this.apply(name, { kind: "failed", uid, failure: failureOf(message) });
-    }
-  }
-
-  #forkFromParent(record: TemplateRecord, uid: ProcessUid, recipe: Recipe, parent: string): void {
-    const { table, keeper, baseEnvironment } = this.#parts;
-    const { name } = record;
-    const state = table.byName(parent)?.state;
-    const fail = (failure: TemplateFailure): void => {
-      this.apply(name, { kind: "failed", uid, failure });
-    };
-    if (state === undefined) fail(failureOf(`Its parent ${parent} is gone`));
-    else if (phaseOf(state) === "failed") {
-      fail(failureOf(`Its parent ${parent} failed: ${state.failure?.failure.message ?? ""}`));
-    } else {
-      this.#work.submit({
-        uid,
-        template: parent,
-        started: false,
-        start: (source: Source) => {
-          if (source.kind !== "fork")
-            fail(failureOf(`Its parent ${parent} cannot be forked on this host`));
-          else
-            this.#order(
-              name,
-              uid,
-              forkedZygote(uid, record, recipe, baseEnvironment, source.server),
-              keeper,
-            );
-        },
-        fail: (error) => {
-          fail(failureOf(`Its parent ${parent} failed: ${error.message}`));
-        },
-      });
-    }
-  }
-
-  #order(name: string, uid: ProcessUid, order: BirthOrder, keeper: Keeper): void {
-    give(keeper, order);
-    const timeoutMs = this.#parts.table.byName(name)?.record.spec.preloadTimeoutMs ?? 0;
-    const deadline = new AbortController();
-    this.#deadlines.get(uid)?.abort();
-    this.#deadlines.set(uid, deadline);
-    this.#parts.clock.sleep(timeoutMs, deadline.signal).then(
-      () => {
-        this.#deadlines.delete(uid);
-        this.#verdicts.set(
-          uid,
-          failureOf(`Preloads and init were not done within ${timeoutMs} ms`),
-        );
-        this.#kill(uid, SIGKILL);
-      },
-      () => undefined,
-    );
-  }
-
   async #loaded(uid: ProcessUid): Promise<void> {
     const name = this.#nameOf(uid);
     if (name === undefined || this.#parts.table.byName(name)?.state.loading?.uid !== uid) return;
-    this.#disarm(uid);
+    this.#starter.disarm(uid);
     const report = await this.#parts.files.report(uid);
     if (report !== null && "canFork" in report) {
       this.apply(name, { kind: "loaded", uid, report, nowMs: this.#parts.clock.now() });
@@ -367,7 +286,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
 
   async #exited(uid: ProcessUid, { report }: EndReport): Promise<void> {
     const name = this.#nameOf(uid);
-    this.#disarm(uid);
+    this.#starter.disarm(uid);
     const said = await this.#parts.files.report(uid);
     const stderrTail = await this.#parts.files.tail(uid, "stderr");
     const template = name === undefined ? undefined : this.#parts.table.byName(name);
@@ -416,13 +335,12 @@ export class ZygoteSupervisor implements AsyncDisposable {
     return { kind: "died", uid, nowMs: this.#parts.clock.now(), failure };
   }
 
-  #nameOf(uid: ProcessUid): string | undefined {
-    return this.#parts.table.ofZygote(uid)?.record.name;
+  #reload(name: string): void {
+    this.apply(name, { kind: "reload", fresh: this.#parts.newUid() });
   }
 
-  #disarm(uid: ProcessUid): void {
-    this.#deadlines.get(uid)?.abort();
-    this.#deadlines.delete(uid);
+  #nameOf(uid: ProcessUid): string | undefined {
+    return this.#parts.table.ofZygote(uid)?.record.name;
   }
 
   #kill(uid: ProcessUid, signal: number): void {

@@ -1,0 +1,121 @@
+import { type Clock } from "../core/clock.js";
+import { DomainError } from "../core/errors.js";
+import { type ProcessUid } from "../core/ids.js";
+import { type Recipe, type Source } from "../processes/fork-servers.js";
+import { type BirthOrder, give, type Keeper, type UserIds } from "../processes/keeper.js";
+import { type ForkWork } from "./fork-work.js";
+import { type TemplateRecord, type TemplateStore } from "./template-record.js";
+import { phaseOf } from "./template-state.js";
+import { type TemplateTable } from "./template-table.js";
+import { forkedZygote, freshZygote } from "./zygote-order.js";
+import { failureOf, type TemplateFailure } from "./zygote-report.js";
+
+export interface ZygoteStarterParts {
+  readonly table: TemplateTable;
+  readonly store: TemplateStore;
+  readonly keeper: Keeper;
+  readonly clock: Clock;
+  readonly baseEnvironment: Readonly<Record<string, string>>;
+  readonly recipe: (record: TemplateRecord) => Recipe;
+  readonly user: (name: string) => Promise<UserIds | undefined>;
+  readonly work: ForkWork;
+  /** It cannot be started. */
+  readonly failed: (template: string, uid: ProcessUid, failure: TemplateFailure) => void;
+  /** It was started, and is not ready in time. */
+  readonly tooSlow: (uid: ProcessUid, failure: TemplateFailure) => void;
+}
+
+/** Has zygotes made: fresh, or forked from a parent's. One is kept before it is ordered. */
+export class ZygoteStarter {
+  readonly #parts: ZygoteStarterParts;
+  readonly #deadlines = new Map<ProcessUid, AbortController>();
+
+  constructor(parts: ZygoteStarterParts) {
+    this.#parts = parts;
+  }
+
+  /** Keeps it, and has it made; where that cannot be, it has failed. */
+  async start(name: string, uid: ProcessUid): Promise<void> {
+    const { table, keeper, baseEnvironment } = this.#parts;
+    const template = table.byName(name);
+    const zygote = template?.state.loading;
+    if (template === undefined || zygote?.uid !== uid) return;
+    const record = { ...template.record, zygotes: [...template.record.zygotes, zygote] };
+    table.put({ ...template, record });
+    try {
+      await this.#parts.store.save(record);
+      const recipe = this.#parts.recipe(record);
+      if (record.spec.parent !== null) {
+        this.#forkFromParent(record, uid, recipe, record.spec.parent);
+        return;
+      }
+      const user = recipe.runAs === null ? null : await this.#parts.user(recipe.runAs);
+      if (user === undefined)
+        throw new Error(`There is no user ${recipe.runAs ?? ""} on this host`);
+      if (table.byName(name)?.state.loading?.uid !== uid) return;
+      this.#order(name, uid, freshZygote(uid, record, recipe, baseEnvironment, user), keeper);
+    } catch (error) {
+      // While the keeper is away, its return is what starts it again.
+      if (error instanceof DomainError && error.code === "keeper-unreachable") return;
+      const message = error instanceof Error ? error.message : String(error);
+      this.#parts.failed(name, uid, failureOf(message));
+    }
+  }
+
+  #forkFromParent(record: TemplateRecord, uid: ProcessUid, recipe: Recipe, parent: string): void {
+    const { table, keeper, baseEnvironment } = this.#parts;
+    const { name } = record;
+    const state = table.byName(parent)?.state;
+    const fail = (failure: TemplateFailure): void => {
+      this.#parts.failed(name, uid, failure);
+    };
+    if (state === undefined) fail(failureOf(`Its parent ${parent} is gone`));
+    else if (phaseOf(state) === "failed") {
+      fail(failureOf(`Its parent ${parent} failed: ${state.failure?.failure.message ?? ""}`));
+    } else {
+      this.#parts.work.submit({
+        uid,
+        template: parent,
+        started: false,
+        start: (source: Source) => {
+          if (source.kind !== "fork")
+            fail(failureOf(`Its parent ${parent} cannot be forked on this host`));
+          else
+            this.#order(
+              name,
+              uid,
+              forkedZygote(uid, record, recipe, baseEnvironment, source.server),
+              keeper,
+            );
+        },
+        fail: (error) => {
+          fail(failureOf(`Its parent ${parent} failed: ${error.message}`));
+        },
+      });
+    }
+  }
+
+  #order(name: string, uid: ProcessUid, order: BirthOrder, keeper: Keeper): void {
+    give(keeper, order);
+    const timeoutMs = this.#parts.table.byName(name)?.record.spec.preloadTimeoutMs ?? 0;
+    const deadline = new AbortController();
+    this.#deadlines.get(uid)?.abort();
+    this.#deadlines.set(uid, deadline);
+    this.#parts.clock.sleep(timeoutMs, deadline.signal).then(
+      () => {
+        this.#deadlines.delete(uid);
+        this.#parts.tooSlow(
+          uid,
+          failureOf(`Preloads and init were not done within ${timeoutMs} ms`),
+        );
+      },
+      () => undefined,
+    );
+  }
+
+  /** It is ready, or over. */
+  disarm(uid: ProcessUid): void {
+    this.#deadlines.get(uid)?.abort();
+    this.#deadlines.delete(uid);
+  }
+}
