@@ -1,137 +1,29 @@
-// How long it takes from "start /bin/true" to "it has ended, with status 0", one after the other and 16 in flight.
-import type { Contender, Role } from "./harness/contender.js";
-import { Driver } from "./harness/driver.js";
-import { nodeProgram, profiled } from "./harness/node-program.js";
+// How long it takes to start a program, or a worker that calls a function, and what workers cost in memory.
 import { OwnDaemon } from "./harness/own-daemon.js";
-import { pythonScript } from "./harness/python.js";
-import { findRow, ratiosOf, type Row } from "./harness/report.js";
-import { type Judgement, type Plan, runBenchmark, type Setting } from "./harness/run-benchmark.js";
-import { startsAnswer } from "./start/driver.js";
-
-const ours = "forkbus";
-const oursNull = "forkbus, output to null";
-const childProcess = "child_process.spawn";
-const pythonSpawn = "multiprocessing spawn";
-const popen = "subprocess.Popen";
-const posixSpawn = "os.posix_spawn and wait";
-
-const oneByOne = "one after the other";
-const inFlight = "16 in flight";
-
-interface Program {
-  readonly role: Role;
-  readonly name: string;
-  readonly version: string;
-  readonly commandLine: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
-  /** What is run by hand, where the command line does not say it. */
-  readonly command: string;
-  /** Slow ones do less in each round. */
-  readonly isSlow?: boolean;
-}
+import { type Plan, runBenchmark, type Setting } from "./harness/run-benchmark.js";
+import { functionContenders } from "./start/functions.js";
+import { programContenders } from "./start/programs.js";
+import { judgeStarts } from "./start/targets.js";
 
 async function prepare(setting: Setting): Promise<Plan> {
   const { python, quick, profile, resources } = setting;
+  const rounds = quick ? { warmUp: 1, measured: 2 } : { warmUp: 3, measured: 40 };
   // Records are removed while it is measured, as in a daemon that has run for long.
   const daemon = resources.use(await OwnDaemon.start(["--retained-processes", "100"], profile));
-  const forkbus = {
-    role: "forkbus",
-    version: daemon.version,
-    env: { FORKBUS_ADDRESS: daemon.address },
-  } as const;
-  const start = 'process({ argv: ["/bin/true"]';
-  const programs: Program[] = [
-    {
-      ...forkbus,
-      name: ours,
-      commandLine: profiled("bench/start/forkbus.js", profile),
-      command: `${daemon.command}; ${start} }).start(), join()`,
-    },
-    {
-      ...forkbus,
-      name: oursNull,
-      commandLine: [...profiled("bench/start/forkbus.js", profile), "null"],
-      command: `${daemon.command}; ${start}, stdout: "null", stderr: "null" }).start(), join()`,
-    },
-    {
-      role: "rival",
-      name: childProcess,
-      version: process.version,
-      commandLine: nodeProgram("bench/start/child-process.js"),
-      command: 'spawn("/bin/true", { stdio: "ignore" }), exit',
-    },
-  ];
-  if (python !== undefined) {
-    const script = pythonScript("start/python_starts.py");
-    const via = (way: string): readonly string[] => [python.program, script, way];
-    const { version } = python;
-    programs.push(
-      {
-        ...{ role: "rival", name: pythonSpawn, version, commandLine: via("spawn") },
-        command: 'get_context("spawn").Process(target=nothing).start(), join()',
-        isSlow: true,
-      },
-      {
-        ...{ role: "rival", name: popen, version, commandLine: via("Popen") },
-        command: 'Popen(["/bin/true"], stdin, stdout, stderr=DEVNULL).wait()',
-      },
-      {
-        ...{ role: "floor", name: posixSpawn, version, commandLine: via("posix_spawn") },
-        command: 'os.posix_spawn("/bin/true", ["/bin/true"], {}), os.wait()',
-      },
-    );
-  }
+  const functions = await functionContenders(setting, daemon, rounds.warmUp);
   return {
-    contenders: programs.flatMap((program) => contendersOf(program, setting)),
-    rounds: quick ? { warmUp: 1, measured: 2 } : { warmUp: 3, measured: 40 },
-    leftOut: python === undefined ? ["Python's ways: there is no python3"] : [],
-  };
-}
-
-/** One for each group, with one process that does both. */
-function contendersOf(program: Program, { quick, resources }: Setting): readonly Contender[] {
-  const { role, name, version, command, commandLine, env, isSlow = false } = program;
-  const driver = resources.use(new Driver(commandLine, env));
-  const sequential = { count: isSlow ? 3 : 10, inFlight: 1 };
-  const parallel = { count: isSlow || quick ? 16 : 160, inFlight: 16 };
-  const title = { role, name, version, command };
-  return [
-    {
-      ...{ ...title, group: oneByOne, unit: "ms" },
-      run: async () => (await driver.ask(sequential, startsAnswer)).samples_ms,
-    },
-    {
-      ...{ ...title, group: inFlight, unit: "per_s" },
-      run: async () => {
-        const { elapsed_ms } = await driver.ask(parallel, startsAnswer);
-        return [parallel.count / (elapsed_ms / 1000)];
-      },
-    },
-  ];
-}
-
-function judge(rows: readonly Row[]): Judgement {
-  const one = (name: string): Row | undefined => findRow(rows, oneByOne, name);
-  const many = (name: string): Row | undefined => findRow(rows, inFlight, name);
-  return {
-    ratios: ratiosOf({
-      spawn_vs_child_process: [one(ours), one(childProcess)],
-      spawn_vs_multiprocessing_spawn: [one(ours), one(pythonSpawn)],
-      spawn_vs_popen: [one(ours), one(popen)],
-      spawn_vs_floor: [one(ours), one(posixSpawn)],
-      spawn_null_output_vs_child_process: [one(oursNull), one(childProcess)],
-      per_s_vs_child_process: [many(ours), many(childProcess)],
-      per_s_vs_multiprocessing_spawn: [many(ours), many(pythonSpawn)],
-      per_s_vs_popen: [many(ours), many(popen)],
-      per_s_vs_floor: [many(ours), many(posixSpawn)],
-    }),
-    targets: [],
+    contenders: [...programContenders(setting, daemon), ...functions.contenders],
+    afterwards: functions.afterwards,
+    rounds,
+    leftOut: python === undefined ? ["Python's ways and workers: there is no python3"] : [],
   };
 }
 
 await runBenchmark({
   name: "start",
-  description: "From the start of /bin/true to its status, against Node and Python.",
+  description:
+    "From the start of a program to its status, and from that of a worker to the first line of a function, against " +
+    "Node and Python; and the memory of idle workers.",
   prepare,
-  judge,
+  judge: judgeStarts,
 });

@@ -4,8 +4,8 @@
  */
 export type Role = "forkbus" | "rival" | "floor";
 
-/** What one sample is: how long one thing took, or how many were done in a second. */
-export type Unit = "ms" | "per_s";
+/** What one sample is: how long one thing took, how many were done in a second, or how many millions of bytes it has. */
+export type Unit = "ms" | "per_s" | "mb";
 
 /** What a contender is called in tables and JSON. */
 export interface Title {

@@ -28,6 +28,7 @@ function rowText(row: Row): string {
     ...(row.p50_ms === null ? [] : [`p50 ${milliseconds(row.p50_ms)}`]),
     ...(row.p99_ms === null ? [] : [`p99 ${milliseconds(row.p99_ms)}`]),
     ...(row.per_s === null ? [] : [`${wholeNumber(row.per_s).padStart(11)} /s`]),
+    ...(row.mb === null ? [] : [`${row.mb.toFixed(2).padStart(8)} MB`]),
   ];
   return `  ${name.padEnd(44)} ${values.join("   ")}   n ${row.n}`;
 }

@@ -8,6 +8,8 @@ export interface Row extends Omit<Title, "unit"> {
   readonly p99_ms: number | null;
   /** The median of the rounds. */
   readonly per_s: number | null;
+  /** The median, in millions of bytes. */
+  readonly mb: number | null;
   readonly n: number;
   readonly samples_unit: Unit;
   readonly samples: readonly number[];
@@ -43,24 +45,28 @@ export interface Report {
 export function rowOf(title: Title, samples: readonly number[]): Row {
   const { role, group, name, version, command, unit } = title;
   const isTime = unit === "ms";
+  const middle = median(samples);
   return {
     ...{ role, group, name, version, command },
-    p50_ms: isTime ? median(samples) : null,
+    p50_ms: isTime ? middle : null,
     p99_ms: isTime ? percentile(samples, 99) : null,
-    per_s: isTime ? null : median(samples),
+    per_s: unit === "per_s" ? middle : null,
+    mb: unit === "mb" ? middle : null,
     n: samples.length,
     samples_unit: unit,
     samples: [...samples],
   };
 }
 
+/** Those that have a sample. */
 export function rowsOf(samples: ReadonlyMap<Contender, readonly number[]>): readonly Row[] {
-  return [...samples].map(([contender, taken]) => rowOf(contender, taken));
+  const measured = [...samples].filter(([, taken]) => taken.length > 0);
+  return measured.map(([contender, taken]) => rowOf(contender, taken));
 }
 
-/** What a row is compared by: its median time, or its median rate. */
+/** What a row is compared by: its median time, rate or size. */
 export function middleOf(row: Row): number {
-  return row.p50_ms ?? row.per_s ?? NaN;
+  return row.p50_ms ?? row.per_s ?? row.mb ?? NaN;
 }
 
 /** The row of that name in that group; undefined when it was left out. */

@@ -18,6 +18,8 @@ export interface Setting extends BenchmarkOptions {
 
 export interface Plan {
   readonly contenders: readonly Contender[];
+  /** Those that have one turn each, when all rounds are done: what they measure is not a matter of speed. */
+  readonly afterwards?: readonly Contender[];
   readonly rounds: Rounds;
   /** One line for each contender that cannot run here. */
   readonly leftOut: readonly string[];
@@ -58,11 +60,7 @@ async function measure(benchmark: Benchmark, options: BenchmarkOptions): Promise
   const interrupted = interruption();
   await using resources = new CleanupStack();
   const plan = await benchmark.prepare({ ...options, python, resources });
-  const samples = await Promise.race([
-    interleave(only(plan.contenders, options.only), plan.rounds, showProgress),
-    interrupted,
-  ]);
-  const rows = rowsOf(samples);
+  const rows = await Promise.race([takeTurns(plan, options.only), interrupted]);
   return {
     name: benchmark.name,
     rows: rows.filter(({ role }) => role !== "floor"),
@@ -76,6 +74,13 @@ async function measure(benchmark: Benchmark, options: BenchmarkOptions): Promise
     date,
     commit: readCommit(),
   };
+}
+
+async function takeTurns(plan: Plan, texts: readonly string[]): Promise<readonly Row[]> {
+  const samples = await interleave(only(plan.contenders, texts), plan.rounds, showProgress);
+  const once = { warmUp: 0, measured: 1 };
+  const late = await interleave(only(plan.afterwards ?? [], texts), once);
+  return rowsOf(new Map([...samples, ...late]));
 }
 
 /** Rejects when we are told to end, so that daemons and drivers end with us. */

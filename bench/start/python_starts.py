@@ -8,9 +8,7 @@ import subprocess
 import sys
 import time
 
-
-def nothing():
-    pass
+from worker_functions import nothing
 
 
 def expect(what, code):
@@ -47,14 +45,15 @@ class Popen:
         return ended
 
 
-class Spawn:
-    """multiprocessing's start method `spawn`: a fresh interpreter that calls a function."""
+class MultiProcessing:
+    """One of multiprocessing's start methods, with a function that does nothing."""
 
-    def __init__(self):
-        self.context = multiprocessing.get_context("spawn")
+    def __init__(self, method, nothing):
+        self.context = multiprocessing.get_context(method)
+        self.nothing = nothing
 
     def start(self):
-        child = self.context.Process(target=nothing)
+        child = self.context.Process(target=self.nothing)
         child.start()
         return child.sentinel, child
 
@@ -64,6 +63,11 @@ class Spawn:
         child.join()
         expect("nothing()", child.exitcode)
         return sentinel
+
+
+def spawn():
+    """The start method `spawn`: a fresh interpreter."""
+    return MultiProcessing("spawn", nothing)
 
 
 def run(way, count, in_flight):
@@ -87,7 +91,7 @@ def run(way, count, in_flight):
 
 
 def main():
-    way = {"posix_spawn": PosixSpawn, "Popen": Popen, "spawn": Spawn}[sys.argv[1]]()
+    way = {"posix_spawn": PosixSpawn, "Popen": Popen, "spawn": spawn}[sys.argv[1]]()
     for line in sys.stdin:
         command = json.loads(line)
         print(json.dumps(run(way, command["count"], command["inFlight"])), flush=True)

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
-import type { Title } from "../../../bench/harness/contender.js";
-import { findRow, ratiosOf, type Report, rowOf, target } from "../../../bench/harness/report.js";
+import type { Contender, Title } from "../../../bench/harness/contender.js";
+import {
+  findRow,
+  ratiosOf,
+  type Report,
+  rowOf,
+  rowsOf,
+  target,
+} from "../../../bench/harness/report.js";
 import { reportText } from "../../../bench/harness/report-text.js";
 
 const times: Title = {
@@ -24,6 +31,7 @@ describe("a row", () => {
       p50_ms: 2,
       p99_ms: 3,
       per_s: null,
+      mb: null,
       n: 3,
       samples_unit: "ms",
       samples: [3, 1, 2],
@@ -35,6 +43,27 @@ describe("a row", () => {
     assert.deepEqual(
       { p50_ms, p99_ms, per_s, n },
       { p50_ms: null, p99_ms: null, per_s: 200, n: 3 },
+    );
+  });
+
+  it("of sizes has their median and neither", () => {
+    const { p50_ms, per_s, mb } = rowOf({ ...times, unit: "mb" }, [1.5, 3.5, 2.5]);
+    assert.deepEqual({ p50_ms, per_s, mb }, { p50_ms: null, per_s: null, mb: 2.5 });
+  });
+
+  it("is there only for whom there is a sample of", () => {
+    const contender = (name: string): Contender => ({
+      ...times,
+      name,
+      run: () => Promise.resolve([]),
+    });
+    const samples = new Map([
+      [contender("ours"), [1]],
+      [contender("nobody"), []],
+    ]);
+    assert.deepEqual(
+      rowsOf(samples).map(({ name }) => name),
+      ["ours"],
     );
   });
 });
@@ -83,7 +112,11 @@ describe("a target", () => {
 describe("a report", () => {
   const report: Report = {
     name: "sample",
-    rows: [rowOf(times, [3, 1, 2]), rowOf(rates, [1_234_567])],
+    rows: [
+      rowOf(times, [3, 1, 2]),
+      rowOf(rates, [1_234_567]),
+      rowOf({ ...times, name: "size", unit: "mb" }, [1.25]),
+    ],
     floors: [rowOf({ ...times, role: "floor", name: "least" }, [0.5])],
     ratios: { ours_vs_theirs: 0.25 },
     targets: [...target("a rate", "rows", 999, { atLeast: 1_000_000 })],
@@ -114,6 +147,7 @@ describe("a report", () => {
     for (const line of [
       /^ {2}ours +p50 +2\.00 ms +p99 +3\.00 ms +n 3$/m,
       /^ {2}theirs +1 234 567 \/s +n 1$/m,
+      /^ {2}size +1\.25 MB +n 1$/m,
       /^ {2}\(floor\) least +p50 +0\.50 ms/m,
       /^ {2}ours_vs_theirs +0\.25$/m,
       /^ {2}MISSED a rate: 999\.00 \(goal >= 1 000 000\)$/m,

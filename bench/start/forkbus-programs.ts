@@ -1,6 +1,6 @@
 // Starts /bin/true through the daemon at $FORKBUS_ADDRESS; with `null` its output is thrown away, as the rivals do.
 import { connect } from "forkbus";
-import { driveStarts } from "./driver.js";
+import { driveStarts } from "./starts.js";
 
 const output = process.argv[2] === "null" ? "null" : "keep";
 await using bus = await connect();

@@ -1,7 +1,7 @@
 // Starts /bin/true with Node's child_process.spawn.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { driveStarts } from "./driver.js";
+import { driveStarts } from "./starts.js";
 
 await driveStarts(async () => {
   const child = spawn("/bin/true", { stdio: "ignore" });
