@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import {
@@ -88,6 +95,28 @@ for (const cgroup of ["auto", "none"]) {
       await client.acknowledge(id);
       await client.ask(Type.remove, [[Tag.id, id]]);
       await leavesNothing(id, server.pid);
+    });
+
+    it("gives a fork server the leaf for its child to be in before it is born", async function () {
+      if (!keeper.stderr.includes("cgroups /")) this.skip();
+      const server = await startForkServer(client, "leaf");
+      for (const flags of [0, Flag.hold]) {
+        const id = fork(client, server.id, { flags, then: acts({ sleep: 60 }) });
+        if (flags === Flag.hold) {
+          await client.notice(Type.born, id);
+          go(client, id, { then: acts({ sleep: 60 }) });
+        }
+        const { pid, frame } = await born(client, id);
+        const procs = readFileSync(join(frame.text(Tag.cgroup), "cgroup.procs"), "utf8");
+        assert.equal(procs.trim(), String(pid));
+      }
+      const open = readdirSync(`/proc/${server.pid}/fd`).map((fd) =>
+        readlinkSync(`/proc/${server.pid}/fd/${fd}`),
+      );
+      assert.deepEqual(
+        open.filter((path) => path.startsWith("/sys/fs/cgroup")),
+        [],
+      );
     });
 
     it("has the worker's files belong to the user of its server", async function () {

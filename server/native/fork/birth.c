@@ -21,14 +21,15 @@ static void put_u64(unsigned char *to, uint64_t value) {
   for (int byte = 0; byte < 8; byte++) to[byte] = (unsigned char)(value >> (8 * byte));
 }
 
-pid_t forkbus_fork_worker(int link, uint64_t asked_ns, const char *id, char *id_in_environment) {
-  pid_t pid = forkbus_fork();
+pid_t forkbus_fork_worker(int link, int leaf, uint64_t asked_ns, const char *id, char *id_in_environment) {
+  pid_t pid = forkbus_fork(leaf);
   if (pid != 0) return pid;
   unsigned char birth[BIRTH_SIZE] = {'B'};
   put_u64(birth + 1, asked_ns);
   put_u64(birth + 9, now_ns());
   setsid();
   if (id_in_environment != NULL) memcpy(id_in_environment, id, ID_DIGITS);
+  if (leaf >= 0) close(leaf);
   if (link != LINK) {
     dup3(link, LINK, O_CLOEXEC);
     close(link);

@@ -55,7 +55,9 @@ void fork_worker(const struct request *request)
   slot->hold = hold;
   memcpy(slot->server, request->server, ID_BYTES);
   memcpy(order + 1, request->id, ID_BYTES);
-  if (!watch(ON_LINK, slot, slot->link_fd, EPOLLIN) || !link_send(server, order, sizeof order, &start.link, 1)) goto failed;
+  const int fds[] = {start.link, start.leaf};
+  int count = start.leaf >= 0 && !leaf_slows(request) ? 2 : 1;
+  if (!watch(ON_LINK, slot, slot->link_fd, EPOLLIN) || !link_send(server, order, sizeof order, fds, count)) goto failed;
   keep_files(slot, &start);
   start_close(&start);
   return;
@@ -123,7 +125,7 @@ void born(struct slot *slot, pid_t pid, uint64_t asked, uint64_t forked)
   slot->moments[MOMENT_ASKED] = asked;
   slot->moments[MOMENT_FORKED] = forked;
   if (!watch(ON_PIDFD, slot, pidfd, EPOLLIN)) start_abandon(slot, STEP_BIRTH, errno);
-  else if (slot->leaf && !leaf_enter(slot)) start_abandon(slot, STEP_CGROUP, errno);
+  else if (slot->leaf && !sits_in_leaf(pid, slot->id) && !leaf_enter(slot)) start_abandon(slot, STEP_CGROUP, errno);
   else if (slot->hold) notify(slot, PENDING_BORN);
   else say_go(slot);
 }

@@ -55,9 +55,10 @@ static bool writes_log(pid_t pid, const char *name, int which)
   return fstatat(K.h.directory, path, &log, AT_SYMLINK_NOFOLLOW) == 0 && log.st_ino == output.st_ino && log.st_dev == output.st_dev;
 }
 
-static bool sits_in_leaf(pid_t pid, const char *name)
+bool sits_in_leaf(pid_t pid, const uint8_t id[ID_BYTES])
 {
-  char path[64], text[8192], leaf[NAME_BYTES + 2];
+  char path[64], text[8192], name[NAME_BYTES], leaf[NAME_BYTES + 2];
+  format_id(id, name);
   snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
   snprintf(leaf, sizeof leaf, "/%s\n", name);
   return read_file(AT_FDCWD, path, text, sizeof text) > 0 && strstr(text, leaf) != NULL;
@@ -71,5 +72,5 @@ bool is_worker(pid_t pid, const uint8_t id[ID_BYTES])
   format_id(id, name);
   if (!user_allowed(pid)) return false;
   if (process_mark(pid, marked) && memcmp(marked, id, ID_BYTES) == 0) return true;
-  return sits_in_leaf(pid, name) || writes_log(pid, name, 1) || writes_log(pid, name, 2);
+  return sits_in_leaf(pid, id) || writes_log(pid, name, 1) || writes_log(pid, name, 2);
 }

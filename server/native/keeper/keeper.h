@@ -211,6 +211,7 @@ void try_to_free(struct slot *slot);
 
 /* identity.c */
 bool process_mark(pid_t pid, uint8_t id[ID_BYTES]);
+bool sits_in_leaf(pid_t pid, const uint8_t id[ID_BYTES]);
 bool is_worker(pid_t pid, const uint8_t id[ID_BYTES]);
 
 /* tree.c */
@@ -248,6 +249,7 @@ void leaf_file(char path[64], const uint8_t id[ID_BYTES], const char *file);
 void leaf_controllers(void);
 void leaf_look_again(void);
 bool leaf_limits(const struct request *request);
+bool leaf_slows(const struct request *request);
 bool leaf_enter(const struct slot *slot);
 
 /* logs.c */

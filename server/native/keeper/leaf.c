@@ -74,6 +74,18 @@ bool leaf_limits(const struct request *request)
   return true;
 }
 
+/* Whether limits make what runs in the leaf wait. A fork server waits for the process that it puts there (fork.c). */
+bool leaf_slows(const struct request *request)
+{
+  static const char *const slow[] = {"cpu.", "memory.high="};
+  struct span rest = request->fields, value;
+  unsigned tag;
+  while (next_field(&rest, &tag, &value))
+    for (int i = 0; tag == TAG_LIMIT && i < 2; i++)
+      if (value.length > strlen(slow[i]) && memcmp(value.bytes, slow[i], strlen(slow[i])) == 0) return true;
+  return false;
+}
+
 bool leaf_enter(const struct slot *slot)
 {
   char path[64], number[16];

@@ -77,17 +77,17 @@ static napi_value receive(napi_env env, napi_callback_info info) {
   return answer;
 }
 
-/* forkWorker(link, id, allowedThreads): as birth_worker, for the order that was received last. */
+/* forkWorker(link, leaf, id, allowedThreads): as birth_worker, for the order that was received last. */
 static napi_value fork_worker(napi_env env, napi_callback_info info) {
   struct arguments given = arguments_of(env, info);
   void *id = NULL;
   size_t length = 0;
-  napi_get_buffer_info(env, given.values[1], &id, &length);
+  napi_get_buffer_info(env, given.values[2], &id, &length);
   if (length != 16) return number(env, -EINVAL);
   uint8_t copy[16];
   memcpy(copy, id, sizeof copy);
-  const int link = int_of(env, given.values[0]);
-  return number(env, birth_worker(loop_of(env), link, copy, received_at, int_of(env, given.values[2])));
+  const int link = int_of(env, given.values[0]), leaf = int_of(env, given.values[1]);
+  return number(env, birth_worker(loop_of(env), link, leaf, copy, received_at, int_of(env, given.values[3])));
 }
 
 static napi_value fork_child(napi_env env, napi_callback_info info) {

@@ -72,14 +72,14 @@ static int prepare(int allowed_threads) {
   return quiet_share_heap();
 }
 
-pid_t birth_worker(uv_loop_t *loop, int link, const uint8_t id[16], uint64_t asked, int allowed_threads) {
+pid_t birth_worker(uv_loop_t *loop, int link, int leaf, const uint8_t id[16], uint64_t asked, int allowed_threads) {
   static char *id_place;
   if (id_place == NULL) id_place = id_in_environment();
   char digits[33];
   for (int i = 0; i < 16; i++) snprintf(digits + 2 * i, 3, "%02x", id[i]);
   const int unready = prepare(allowed_threads);
   if (unready < 0) return unready;
-  const pid_t worker = forkbus_fork_worker(link, asked, digits, id_place);
+  const pid_t worker = forkbus_fork_worker(link, leaf, asked, digits, id_place);
   if (worker == 0) repair(loop);
   return worker;
 }

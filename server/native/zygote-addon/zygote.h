@@ -47,9 +47,9 @@ uint64_t link_now(void);
 
 /* Signals that end a fork server while it waits for orders, whatever handlers its program has installed. */
 void birth_await_signals(bool by_default);
-/* A worker that is the keeper's child: 0 in it, with its end of the link as descriptor 3 and its birth told. Its pid, or an
- * errno, negated. */
-pid_t birth_worker(uv_loop_t *loop, int link, const uint8_t id[16], uint64_t asked, int allowed_threads);
+/* A worker that is the keeper's child, in the cgroup `leaf` unless that is -1: 0 in it, with its end of the link as
+ * descriptor 3, `leaf` closed and its birth told. Its pid, or an errno, negated. */
+pid_t birth_worker(uv_loop_t *loop, int link, int leaf, const uint8_t id[16], uint64_t asked, int allowed_threads);
 /* An ordinary child, repaired in the same way. */
 pid_t birth_child(uv_loop_t *loop);
 /* Its exit code, or 128 and the signal that ended it; an errno, negated, ETIMEDOUT after it was killed for taking longer. */

@@ -32,12 +32,12 @@ export function serve(addon: ZygoteAddon): Served {
   for (;;) {
     const { bytes, files } = receive(addon, LINK);
     const [type] = bytes;
-    const [link] = files;
+    const [link, leaf = -1] = files;
     if (type === FORK && link !== undefined && bytes.length === ID.end) {
       const id = bytes.subarray(ID.start, ID.end);
-      const worker = addon.forkWorker(link, id, others + addon.platformThreads());
+      const worker = addon.forkWorker(link, leaf, id, others + addon.platformThreads());
       if (worker === 0) return { kind: "born", specification: takeLife(addon) };
-      closeSync(link);
+      for (const file of files) closeSync(file);
       if (worker < 0) refuse(id, -worker, known);
       continue;
     }

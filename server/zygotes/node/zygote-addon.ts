@@ -13,8 +13,8 @@ export interface ZygoteAddon {
   unfit(): string;
   /** Waits, with everything else in this process. */
   receive(socket: number): Packet | number;
-  /** For the order that was received last: 0 in the child, which has said so, with its link as descriptor 3. */
-  forkWorker(link: number, id: Buffer, allowedThreads: number): number;
+  /** For the order that was received last, into a cgroup or -1: 0 in the child, which has said so, its link descriptor 3. */
+  forkWorker(link: number, leaf: number, id: Buffer, allowedThreads: number): number;
   /** 0 in an ordinary child. */
   forkChild(): number;
   /** The exit code, or 128 and the signal. */

@@ -2,8 +2,8 @@
 
 Its own specification: {"serve": HOW, "say": [PACKETS]}. HOW: "well", "refuse", "swallow" (takes an order and keeps it),
 "drop" (takes an order and forgets it), "stranger" (says B itself), "own" (forks a child that stays its own), "mute"
-(forks a child that dies before its B), "not" (does not say R). What is forked does the "then" of the specification it
-gets with its go, and so does a program without "serve".
+(forks a child that dies before its B), "leaf" (puts its child into the leaf that comes with the order), "not" (does not
+say R). What is forked does the "then" of the specification it gets with its go, and so does a program without "serve".
 """
 
 import json
@@ -56,7 +56,7 @@ def serve(link, how):
         if packet[:1] == b"U":
             say(link, b"N")
             continue
-        order, fd = packet[1:17], fds[0]
+        order, fd, leaf = packet[1:17], fds[0], fds[1:]
         if how == "refuse":
             say(link, b"X" + order + struct.pack("<I", 16) + b"Thread-7, Thread-8")
         elif how == "stranger":
@@ -68,9 +68,12 @@ def serve(link, how):
                 be_born(order, fd, asked)
         elif how == "mute":
             fork(lambda: os._exit(3))
+        elif how == "leaf":
+            fork(lambda: (enter(leaf[0]), be_born(order, fd, asked)))
         elif how != "drop":
             fork(lambda: be_born(order, fd, asked))
-        os.close(fd)
+        for each in fds:
+            os.close(each)
 
 
 def fork(child):
@@ -84,6 +87,12 @@ def fork(child):
             time.sleep(0)
         child()
     os.waitpid(middle, 0)
+
+
+def enter(leaf):
+    procs = os.open("cgroup.procs", os.O_WRONLY, dir_fd=leaf)
+    os.write(procs, b"0")
+    os.close(procs)
 
 
 def be_born(order, fd, asked):

@@ -9,9 +9,9 @@ from typing import Callable, Optional
 from .link import LINK_FD, Link
 from .own_memory import OwnMemory
 
-# Takes the worker's end of its link, its id, and when it was asked for. Returns 0 in the child, which has its session, its
+# Takes the worker's end of its link, the directory of its leaf or -1, its id, and when it was asked for. Returns 0 in the child, which has its session, its
 # id and its link by then, and has said `B`; its pid in the parent. Raises OSError where there is no child.
-Fork = Callable[[int, bytes, int], int]
+Fork = Callable[[int, int, bytes, int], int]
 
 
 def fork_through(library: Optional[str], memory: OwnMemory) -> Fork:
@@ -22,8 +22,8 @@ def fork_through(library: Optional[str], memory: OwnMemory) -> Fork:
         except (ImportError, OSError, AttributeError):
             pass
 
-    def fork(link: int, id: bytes, asked: int) -> int:
-        return _fork_in_python(link, id, asked, memory)
+    def fork(link: int, leaf: int, id: bytes, asked: int) -> int:
+        return _fork_in_python(link, leaf, id, asked, memory)
 
     return fork
 
@@ -32,7 +32,7 @@ def _native_fork(library: str, memory: OwnMemory) -> Fork:
     import ctypes
 
     fork_worker = ctypes.PyDLL(library).forkbus_fork_worker
-    fork_worker.argtypes = [ctypes.c_int, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_void_p]
+    fork_worker.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_void_p]
     fork_worker.restype = ctypes.c_int
     before, after_in_parent, after_in_child = (
         getattr(ctypes.pythonapi, f"PyOS_{name}") for name in ("BeforeFork", "AfterFork_Parent", "AfterFork_Child")
@@ -40,11 +40,11 @@ def _native_fork(library: str, memory: OwnMemory) -> Fork:
     for hook in (before, after_in_parent, after_in_child):
         hook.argtypes, hook.restype = [], None
 
-    def fork(link: int, id: bytes, asked: int) -> int:
+    def fork(link: int, leaf: int, id: bytes, asked: int) -> int:
         place = memory.place_of_id()
         digits = id.hex().encode()
         before()
-        pid = fork_worker(link, asked, digits, place)
+        pid = fork_worker(link, leaf, asked, digits, place)
         if pid == 0:
             after_in_child()
             return 0
@@ -56,7 +56,7 @@ def _native_fork(library: str, memory: OwnMemory) -> Fork:
     return fork
 
 
-def _fork_in_python(link: int, id: bytes, asked: int, memory: OwnMemory) -> int:
+def _fork_in_python(link: int, leaf: int, id: bytes, asked: int, memory: OwnMemory) -> int:
     pid = _fork_twice()
     if pid == 0:
         forked = monotonic_ns()
@@ -64,6 +64,8 @@ def _fork_in_python(link: int, id: bytes, asked: int, memory: OwnMemory) -> int:
         memory.set_id(id)
         os.dup2(link, LINK_FD, inheritable=False)
         os.close(link)
+        if leaf >= 0:
+            os.close(leaf)
         own = Link(LINK_FD)
         own.send(b"B", asked.to_bytes(8, "little") + forked.to_bytes(8, "little"))
         own.release()

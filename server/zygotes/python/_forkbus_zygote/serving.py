@@ -31,8 +31,8 @@ def serve(link: Link, fork: Fork) -> Optional[Born]:
     while True:
         packet, descriptors = link.receive()
         kind = packet[:1]
-        if kind == b"F" and len(descriptors) == 1:
-            born = _fork_one(link, packet[1 : 1 + _ID_BYTES], descriptors[0], fork)
+        if kind == b"F" and 1 <= len(descriptors) <= 2:
+            born = _fork_one(link, packet[1 : 1 + _ID_BYTES], descriptors, fork)
             if born is not None:
                 return born
             continue
@@ -45,20 +45,22 @@ def serve(link: Link, fork: Fork) -> Optional[Born]:
             return None
 
 
-def _fork_one(link: Link, id: bytes, child_end: int, fork: Fork) -> Optional[Born]:
+def _fork_one(link: Link, id: bytes, descriptors: list[int], fork: Fork) -> Optional[Born]:
     asked = monotonic_ns()
     threads = other_threads()
     if threads:
         _refuse(link, id, errno.EBUSY, ", ".join(threads))
     else:
         try:
-            pid = fork(child_end, id, asked)
+            child_end, *leaf = descriptors
+            pid = fork(child_end, leaf[0] if leaf else -1, id, asked)
         except OSError as error:
             _refuse(link, id, error.errno or errno.EAGAIN, error.strerror or "")
         else:
             if pid == 0:
                 return _begin(link)
-    os.close(child_end)
+    for each in descriptors:
+        os.close(each)
     return None
 
 

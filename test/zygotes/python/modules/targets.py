@@ -173,6 +173,22 @@ def serve(start_thread=False):
     return CALLS
 
 
+def serve_as_somebody_else():
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+    return serve()
+
+
+def processors(cpus):
+    """On which the C library says that it is, when it may be on these alone."""
+    seen = []
+    for cpu in cpus:
+        os.sched_setaffinity(0, [cpu])
+        seen.append(ctypes.CDLL(None).sched_getcpu())
+    return seen
+
+
 def calls():
     CALLS.append("forked")
     return CALLS
