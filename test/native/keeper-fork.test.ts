@@ -98,6 +98,7 @@ for (const cgroup of ["auto", "none"]) {
     });
 
     it("gives a fork server the leaf for its child to be in before it is born", async function () {
+      // Without leaves there is nothing to give.
       if (!keeper.stderr.includes("cgroups /")) this.skip();
       const server = await startForkServer(client, "leaf");
       for (const flags of [0, Flag.hold]) {

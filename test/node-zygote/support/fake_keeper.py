@@ -118,8 +118,11 @@ class Keeper:
         process.order["ordered"] = time.monotonic_ns()
         server = self.processes[order["server"]].link
         if server is not None:
-            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [theirs.fileno()]))]
+            leaves = [os.open(each, os.O_RDONLY | os.O_CLOEXEC) for each in [order.get("leaf")] if each is not None]
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [theirs.fileno(), *leaves]))]
             server.sendmsg([b"F" + bytes.fromhex(process.id)], rights)
+            for each in leaves:
+                os.close(each)
         theirs.close()
 
     def go(self, order: Dict[str, Any]) -> None:

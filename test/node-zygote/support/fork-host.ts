@@ -39,6 +39,8 @@ export interface Wanted {
   readonly flags?: readonly string[];
   /** Waits for `go` after its birth. */
   readonly hold?: boolean;
+  /** The directory of the cgroup in which a fork is to be born. */
+  readonly leaf?: string;
 }
 
 const resultLine = z.looseObject({ kind: z.string(), bytes: z.number() });
@@ -192,7 +194,7 @@ export class ForkHost implements AsyncDisposable {
 
   #fork(server: Hosted, kind: object, wanted: Wanted): Hosted {
     const hosted = this.#add();
-    const order = { server: server.id, hold: wanted.hold ?? false };
+    const order = { server: server.id, hold: wanted.hold ?? false, leaf: wanted.leaf };
     const spec = specification(hosted, kind, { env: process.env, ...wanted });
     this.#order("fork", hosted, wanted, spec, order);
     return hosted;
