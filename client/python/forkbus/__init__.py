@@ -1,74 +1,31 @@
-"""forkbus for Python: processes and queues of a daemon, from any program."""
+"""forkbus for Python: processes and queues of a daemon, from any program.
 
-from importlib.metadata import version as _version
+Loading this package loads nothing else. What it gives comes, and gRPC with it, when it is first used: so a worker, or
+the zygote that it is forked from, may import `forkbus.worker` at no cost.
+"""
 
-from .address import default_address
-from .client import Client
-from .connect import connect
-from .connection import TlsOptions
-from .errors import (
-    AlreadyExistsError,
-    ForkbusError,
-    InvalidArgumentError,
-    NotFoundError,
-    OutputGapError,
-    PermissionDeniedError,
-    ProcessEndedError,
-    QueueEmpty,
-    QueueFull,
-    QueueShutDown,
-    TimedOutError,
-    UnavailableError,
-)
-from .exit import Cause, Exit, Exited, Lost, LostCause, ResourceUsage, Signaled
-from .logs import LogChunk, LogEnd, LogEvent, LogGap, LogPosition, StreamName
-from .process import Process, State, Stopped
-from .process_options import ProcessOptions, Rlimit
-from .queue import Queue
-from .queue_codec import Codec, CodecName
-from .stdio import InputStream, OutputStream
+from typing import TYPE_CHECKING
 
-__version__ = _version("forkbus")
+if TYPE_CHECKING:
+    from .public import *
+    from .public import __all__ as __all__
+    from .public import __version__ as __version__
+else:
+    from importlib import import_module as _import_module
+    from importlib.util import find_spec as _find_spec
 
-__all__ = [
-    "AlreadyExistsError",
-    "Cause",
-    "Client",
-    "Codec",
-    "CodecName",
-    "Exit",
-    "Exited",
-    "ForkbusError",
-    "InputStream",
-    "InvalidArgumentError",
-    "LogChunk",
-    "LogEnd",
-    "LogEvent",
-    "LogGap",
-    "LogPosition",
-    "Lost",
-    "LostCause",
-    "NotFoundError",
-    "OutputGapError",
-    "OutputStream",
-    "PermissionDeniedError",
-    "Process",
-    "ProcessEndedError",
-    "ProcessOptions",
-    "Queue",
-    "QueueEmpty",
-    "QueueFull",
-    "QueueShutDown",
-    "ResourceUsage",
-    "Rlimit",
-    "Signaled",
-    "State",
-    "Stopped",
-    "StreamName",
-    "TimedOutError",
-    "TlsOptions",
-    "UnavailableError",
-    "__version__",
-    "connect",
-    "default_address",
-]
+    def __getattr__(name):
+        if name in ("__all__", "__version__"):
+            return getattr(_import_module(".public", __name__), name)
+        if name.startswith("_"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if _find_spec(f"{__name__}.{name}") is not None:
+            return _import_module(f".{name}", __name__)
+        public = _import_module(".public", __name__)
+        if name not in public.__all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(public, name)
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *_import_module(".public", __name__).__all__})

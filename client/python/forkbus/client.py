@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from uuid import uuid4
@@ -12,6 +12,7 @@ from .process import Process
 from .process_options import ProcessOptions
 from .queue import Queue
 from .queue_codec import Codec, codec_of
+from .templates import Templates
 from .v1 import admin_pb2, process_pb2, queue_pb2
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Client:
         self._connection = connection
         self.server = server
         """What the daemon is and can do, as it said when the connection was made."""
+        self.templates = Templates(connection)
+        """Warm starting points for processes."""
 
     @property
     def address(self) -> str:
@@ -72,8 +75,23 @@ class Client:
         return self._connection.call(method, request)
 
     def process(self, **options: Unpack[ProcessOptions]) -> Process:
-        """A process that is yet to be started: `bus.process(argv=["sleep", "1"]).start()`. See ProcessOptions."""
+        """A process that is yet to be started: `bus.process(argv=["sleep", "1"]).start()`. See ProcessOptions.
+
+        Runs a program (`argv`), a function of this program (`target`), or another in Python or JavaScript (`python`,
+        `node`).
+        """
         return Process(self._connection, options)
+
+    def spawn(self, target: Callable[..., object] | None = None, /, **options: Unpack[ProcessOptions]) -> Process:
+        """Starts a process, such as a function of this program: `bus.spawn(resize, args=["a.png"]).result()`.
+
+        The same as `process`, started.
+        """
+        if target is not None:
+            if "target" in options:
+                raise TypeError("spawn has one target")
+            options["target"] = target
+        return self.process(**options).start()
 
     def attach(self, name: str) -> Process:
         """The process of that name, whoever started it."""

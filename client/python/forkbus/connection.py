@@ -14,7 +14,7 @@ from .errors import ForkbusError, error_of_status
 from .interruptible_wait import wait_for
 from .pending_call import PendingCall, Sender
 from .retry import is_unavailable, repeat_while_unavailable
-from .v1 import admin_pb2_grpc, process_pb2_grpc, queue_pb2_grpc
+from .v1 import admin_pb2_grpc, process_pb2_grpc, queue_pb2_grpc, template_pb2_grpc
 
 if TYPE_CHECKING:
     Method = grpc.UnaryUnaryMultiCallable
@@ -45,6 +45,8 @@ class Connection:
 
     def __init__(self, address: Address, tls: TlsOptions, reconnect: float) -> None:
         self.address = str(address)
+        self.local = isinstance(address, UnixAddress)
+        """Whether the daemon sees the files that this program sees."""
         self.reconnect = reconnect
         self.closing = Closing("The client is closed")
         options = _channel_options(reconnect)
@@ -57,6 +59,7 @@ class Connection:
         self.admin = admin_pb2_grpc.AdminServiceStub(self._channel)
         self.processes = process_pb2_grpc.ProcessServiceStub(self._channel)
         self.queues = queue_pb2_grpc.QueueServiceStub(self._channel)
+        self.templates = template_pb2_grpc.TemplateServiceStub(self._channel)
 
     def close(self) -> None:
         """Ends the calls that are under way. Any number of times."""

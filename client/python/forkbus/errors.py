@@ -59,8 +59,8 @@ class UnavailableError(ForkbusError):
     """Nobody answers, or the daemon takes no work now. Whether the call took effect is not known."""
 
 
-class TimedOutError(ForkbusError):
-    """Something took too long. A wait with a time of its own does not raise this, it answers."""
+class TimedOutError(ForkbusError, TimeoutError):
+    """Something took too long. A wait with a time of its own that can answer, as `join`, does so instead."""
 
 
 class OutputGapError(ForkbusError):

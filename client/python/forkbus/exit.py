@@ -123,6 +123,17 @@ def exit_code_of(exit: Exit) -> int | None:
             return None
 
 
+def describe_exit(exit: Exit) -> str:
+    """In words that follow the name of the process."""
+    match exit:
+        case Exited():
+            return f"exited with code {exit.code}"
+        case Signaled():
+            return f"was killed by {exit.signal_name}"
+        case Lost():
+            return f"is lost, and nobody knows how it ended: {exit.message}"
+
+
 def parse_time(time: Timestamp) -> datetime:
     epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
     return epoch + timedelta(seconds=time.seconds, microseconds=time.nanos // 1000)

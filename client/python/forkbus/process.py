@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 from uuid import uuid4
 
 from .connection import Connection
-from .errors import ForkbusError, ProcessEndedError
+from .errors import ForkbusError, ProcessEndedError, TimedOutError
 from .exit import Exit, exit_code_of, parse_exit
 from .logs import LogEvent, LogOptions, LogPosition, StreamName, read_logs
 from .process_options import ProcessOptions, process_message, stop_policy
+from .process_result import has_all, value_of
+from .start_facts import StartMethod, StartTimings, parse_method, parse_timings
 from .stdio import InputStream, OutputStream
 from .v1 import process_pb2 as wire
 from .wait_options import deadline_after, wait_ms
@@ -49,7 +51,9 @@ class Process:
     ) -> None:
         """Programs use `Client.process` and `Client.attach`."""
         self._connection = connection
-        self._message = process_message(options)
+        self._message = process_message(options, connection.local)
+        # What this program asked for itself, it may unpickle.
+        self._unpickle = self._message.spec.HasField("python")
         # One for all attempts to start, so that they make one worker.
         self._request_id = str(uuid4())
         self._latest = latest
@@ -93,6 +97,31 @@ class Process:
         return _STATES.get(self.latest.status.state, "unknown")
 
     @property
+    def start_method(self) -> StartMethod | None:
+        """How it came into being: `"spawn"` also where the template could not be forked. None when nobody says."""
+        return None if self._latest is None else parse_method(self._latest.status.start_method)
+
+    @property
+    def start_timings(self) -> StartTimings | None:
+        """Where the time went up to the first line of the function; None as long as that is not known, and of programs.
+
+        As this handle last learned: `refresh` and `join` ask.
+        """
+        if self._latest is None or not self._latest.status.HasField("start_timings"):
+            return None
+        return parse_timings(self._latest.status.start_timings)
+
+    @property
+    def serves_forks(self) -> bool:
+        """Whether it could be forked from (`fork_from`) when this handle last learned: `refresh` asks."""
+        return self._latest is not None and self._latest.status.serves_forks
+
+    @property
+    def unenforced_limits(self) -> Sequence[str]:
+        """Of `limits` with `best_effort`: those that nobody enforces."""
+        return [] if self._latest is None else list(self._latest.status.unenforced_limits)
+
+    @property
     def exit(self) -> Exit | None:
         """How it ended, as soon as this handle has learned it: by `join`, `stop`, `is_alive` or `refresh`."""
         if self._latest is None or not self._latest.status.HasField("exit"):
@@ -132,6 +161,26 @@ class Process:
         )
         self._learn(response.process)
         return response.reached
+
+    def result(self, timeout: float | None = None, *, unpickle: bool | None = None) -> Any:
+        """Waits for the end, and returns what the function returned.
+
+        Raises what the function raised, if it came pickled, else WorkerError; either way with the worker's own
+        traceback as its cause. WorkerExitError when the worker ended without a result, as by a signal; TimedOutError
+        when the wait ran out.
+
+        What is pickled can run code here. By default it is read if this handle was made for a function in Python, and
+        not of a process that was attached to or listed.
+        """
+        # A list leaves out what a function gave, and so does a record that was read before the end.
+        if not (self._latest is not None and has_all(self._latest)) and not self.join(timeout):
+            raise TimedOutError(f"The worker {self.name} has not ended", code="DEADLINE_EXCEEDED")
+        return value_of(self.latest, self._unpickle if unpickle is None else unpickle)
+
+    def release(self) -> None:
+        """Tells a worker that serves forks to stop doing so and to go on. Raises ForkbusError FORKS_NOT_SERVED."""
+        request = wire.ReleaseProcessRequest(name=self.name, uid=self.uid)
+        self._connection.call(self._connection.processes.ReleaseProcess, request)
 
     def is_alive(self) -> bool:
         """Asks the daemon. False for a process that has not been started."""

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, TypedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
 
+from .function_target import FunctionOptions, node_target, python_target
+from .resource_limits import Limits, Rlimit, resource_limits
+from .start_facts import METHOD_NUMBERS, StartMethod
 from .v1 import process_pb2 as wire
 
-
-class Rlimit(TypedDict, total=False):
-    """What is not given, or None, means unlimited."""
-
-    soft: int | None
-    hard: int | None
+if TYPE_CHECKING:
+    from .process import Process
+    from .template import Template
 
 
-class ProcessOptions(TypedDict, total=False):
-    """What is not given is the daemon's default."""
+class ProcessOptions(FunctionOptions, total=False):
+    """What runs, one of `argv`, `target`, `python` and `node`, and how; what is not given is the daemon's default."""
 
     argv: Sequence[str]
     """The program and its arguments."""
+    target: Callable[..., object]
+    """A function of this program, which a worker in Python finds by its name: see FunctionOptions."""
+    python: str
+    """A function in Python: `module:function`, with dots on either side where they are needed."""
+    node: str
+    """A function in JavaScript: `file#export` or `package#export`, relative to the first of `module_path`."""
+    method: StartMethod
+    """A fresh program, forked from the template's zygote, or forked from the live worker `fork_from`. Default: spawn
+    for programs, fork where `fork_from` is given, else forkserver."""
+    template: Template | str
+    """Whose zygote it is forked from; its name, or what `Client.templates` gave. Default: `python` or `node`."""
+    fork_from: Process | str
+    """A process, or its name, that serves forks: see `forkbus.worker.serve_forks`."""
     path: str
     """The program, where it is another than `argv[0]`: absolute, or a name to look up in the worker's PATH."""
     name: str
@@ -33,7 +46,9 @@ class ProcessOptions(TypedDict, total=False):
     """A number: pinned to that many CPUs, those with the fewest workers. A sequence: pinned to these. `"all"` or 0: not
     pinned. Default: 1."""
     rlimits: Mapping[str, Rlimit]
-    """By the kernel's names, such as `RLIMIT_NOFILE`."""
+    """For each process of the tree, by the kernel's names, such as `RLIMIT_NOFILE`."""
+    limits: Limits
+    """For the tree as a whole."""
     umask: int
     """Default 0o022."""
     open_stdin: bool
@@ -55,16 +70,18 @@ class ProcessOptions(TypedDict, total=False):
     """Seconds. Default: 10."""
 
 
-def process_message(options: ProcessOptions) -> wire.Process:
-    """The process to be made. An option that there is not is a TypeError."""
+_TARGETS = ("argv", "path", "target", "python", "node")
+
+
+def process_message(options: ProcessOptions, local: bool) -> wire.Process:
+    """The process to be made. An option that there is not is a TypeError. `local`: on this host."""
     unknown = set(options) - set(ProcessOptions.__annotations__)
     if unknown:
         raise TypeError(f"A process has no option {', '.join(sorted(unknown))}")
-    argv = options.get("argv", ())
-    if isinstance(argv, (str, bytes)):
-        raise TypeError(f"argv is a sequence of the program and its arguments, got {argv!r}")
     spec = wire.ProcessSpec(
-        exec=wire.ExecTarget(path=options.get("path", ""), argv=argv),
+        start_method=_method_number(options.get("method")),
+        template=_name_of(options.get("template", "")),
+        fork_from=_name_of(options.get("fork_from", "")),
         env=options.get("env"),
         working_dir=options.get("cwd", ""),
         open_stdin=options.get("open_stdin", False),
@@ -73,15 +90,52 @@ def process_message(options: ProcessOptions) -> wire.Process:
         on_exit=wire.ON_EXIT_WAIT_TREE if options.get("on_exit") == "wait-tree" else wire.ON_EXIT_KILL_TREE,
         stdout=_stdio_mode(options.get("stdout", "keep")),
         stderr=_stdio_mode(options.get("stderr", "keep")),
-        limits=wire.ResourceLimits(rlimits=_rlimits(options.get("rlimits", {}))),
+        limits=resource_limits(options.get("rlimits", {}), options.get("limits", {})),
         stop=stop_policy(options.get("stop_signal"), options.get("grace")),
         umask=options.get("umask"),
     )
+    _set_target(spec, options, local)
     if "run_as" in options:
         spec.run_as.user = options["run_as"]
     if "log_max_bytes" in options:
         spec.log_retention.max_bytes = options["log_max_bytes"]
     return wire.Process(name=options.get("name", ""), labels=options.get("labels"), spec=spec)
+
+
+def _method_number(method: StartMethod | None) -> wire.StartMethod.ValueType:
+    if method is not None and method not in METHOD_NUMBERS:
+        raise ValueError(f"method is one of {', '.join(METHOD_NUMBERS)}, got {method!r}")
+    return wire.START_METHOD_UNSPECIFIED if method is None else METHOD_NUMBERS[method]
+
+
+def _name_of(resource: Process | Template | str) -> str:
+    return resource if isinstance(resource, str) else resource.name
+
+
+def _set_target(spec: wire.ProcessSpec, options: ProcessOptions, local: bool) -> None:
+    given = [name for name in _TARGETS if name in options]
+    if len(given) > 1 and given != ["argv", "path"]:
+        raise TypeError(f"A process runs one thing, got {' and '.join(given)}")
+    if "target" in options:
+        if not callable(options["target"]):
+            raise TypeError(f"target is a function, got {options['target']!r}")
+        spec.python.CopyFrom(python_target(options["target"], options, local))
+    elif "python" in options:
+        spec.python.CopyFrom(python_target(options["python"], options, local))
+    elif "node" in options:
+        spec.node.CopyFrom(node_target(options["node"], options, local))
+    else:
+        spec.exec.CopyFrom(_exec_target(options))
+
+
+def _exec_target(options: ProcessOptions) -> wire.ExecTarget:
+    misplaced = set(options) & set(FunctionOptions.__annotations__)
+    if misplaced:
+        raise TypeError(f"A program has no {', '.join(sorted(misplaced))}: that is for functions")
+    argv = options.get("argv", ())
+    if isinstance(argv, (str, bytes)):
+        raise TypeError(f"argv is a sequence of the program and its arguments, got {argv!r}")
+    return wire.ExecTarget(path=options.get("path", ""), argv=argv)
 
 
 def stop_policy(stop_signal: str | None, grace: float | None) -> wire.StopPolicy:
@@ -103,10 +157,3 @@ def _cpu_request(options: ProcessOptions) -> wire.CpuRequest:
 
 def _stdio_mode(mode: Literal["keep", "null"]) -> wire.StdioMode.ValueType:
     return wire.STDIO_MODE_NULL if mode == "null" else wire.STDIO_MODE_FILE
-
-
-def _rlimits(limits: Mapping[str, Rlimit]) -> list[wire.Rlimit]:
-    return [
-        wire.Rlimit(resource=resource, soft=limit.get("soft"), hard=limit.get("hard"))
-        for resource, limit in limits.items()
-    ]

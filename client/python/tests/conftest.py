@@ -8,6 +8,7 @@ import pytest
 
 from child_program import Child
 from daemon_harness import Daemon
+from fake_daemon import FakeDaemon
 from forkbus import Client, connect
 
 
@@ -29,6 +30,19 @@ def daemon() -> Iterator[Daemon]:
 @pytest.fixture
 def bus(shared_daemon: Daemon) -> Iterator[Client]:
     with connect(shared_daemon.address) as client:
+        yield client
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeDaemon]:
+    # What it is never asked is not written.
+    with FakeDaemon() as daemon:  # type: ignore[abstract]
+        yield daemon
+
+
+@pytest.fixture
+def to_fake(fake: FakeDaemon) -> Iterator[Client]:
+    with connect(fake.address, timeout=10) as client:
         yield client
 
 
