@@ -38,7 +38,9 @@ class Daemon:
         try:
             connect(self.address, timeout=20).close()
         except Exception:
-            raise AssertionError((self.directory / "daemon.log").read_text()) from None
+            log_text = (self.directory / "daemon.log").read_text()
+            self.stop()
+            raise AssertionError(log_text) from None
 
     def kill(self) -> None:
         """As the power cord would."""
