@@ -1,5 +1,5 @@
 /** The import directions of docs/ARCHITECTURE.md. */
-const domain = "^server/(processes|cpus|queues)/";
+const domain = "^server/(processes|templates|cpus|queues)/";
 module.exports = {
   forbidden: [
     { name: "no-circular", severity: "error", from: {}, to: { circular: true } },
@@ -27,13 +27,36 @@ module.exports = {
       name: "queues-stand-alone",
       severity: "error",
       from: { path: "^server/queues/" },
-      to: { path: "^server/(processes|cpus)/" },
+      to: { path: "^server/(processes|templates|cpus)/" },
+    },
+    {
+      name: "processes-know-no-templates",
+      comment: "They declare what they need of fork servers; templates are it.",
+      severity: "error",
+      from: { path: "^server/processes/" },
+      to: { path: "^server/templates/" },
+    },
+    {
+      name: "zygotes-stand-alone",
+      comment:
+        "They run in processes of their own, under interpreters that are not the daemon's; they find its native files.",
+      severity: "error",
+      from: { path: "^server/zygotes/" },
+      to: {
+        path: "^(server/(?!zygotes/|kernel/(native-files|package-root)\\.ts)|client/|proto/|wire/|node_modules/)",
+      },
+    },
+    {
+      name: "nothing-imports-zygotes",
+      severity: "error",
+      from: { path: "^(server/(?!zygotes/)|client/|cli/)" },
+      to: { path: "^server/zygotes/" },
     },
     {
       name: "cpus-stand-alone",
       severity: "error",
       from: { path: "^server/cpus/" },
-      to: { path: "^server/(processes|queues)/" },
+      to: { path: "^server/(processes|templates|queues)/" },
     },
     {
       name: "adapters-below-grpc",
