@@ -42,6 +42,7 @@ import { ProcessSystem } from "./processes/process-system.js";
 import { MAX_FRAME_BYTES, MAX_ITEM_BYTES } from "./queues/frame-limits.js";
 import { MAX_QUEUE_BYTES } from "./queues/queue-spec.js";
 import { QueueTable } from "./queues/queue-table.js";
+import { phaseOf } from "./templates/template-state.js";
 import { TemplateSystem } from "./templates/template-system.js";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -195,6 +196,13 @@ async function start(
         stateDir,
         reserveBytes: config.keeper.reserveBytes,
         keeper: keeper.isConnected ? keeper.welcome : null,
+        templates: [...forkServers.table.all()]
+          .filter(({ record }) => !record.deleted)
+          .map(({ record, state }) => ({
+            name: record.name,
+            state: phaseOf(state),
+            why: state.failure?.failure.message ?? state.fallback?.why ?? "",
+          })),
       }),
   });
   const health = new Health(SERVICE_NAMES);

@@ -11,6 +11,15 @@ export interface DiagnosisSubject {
   readonly reserveBytes: number;
   /** Of the keeper that is connected; null when there is none. */
   readonly keeper: KeeperWelcome | null;
+  readonly templates: readonly TemplateFinding[];
+}
+
+/** What there is to say of a template. */
+export interface TemplateFinding {
+  readonly name: string;
+  readonly state: "idle" | "starting" | "ready" | "failed";
+  /** Why it is failed, or why its processes are spawned; empty when all is well. */
+  readonly why: string;
 }
 
 /** Looks at the host as forkbus needs it. Every finding says what it costs and how to mend it. */
@@ -23,6 +32,8 @@ export async function diagnose(subject: DiagnosisSubject): Promise<readonly Chec
     await survival(keeper),
     cgroupLeaves(keeper),
     cgroupKill(keeper),
+    treeLimits(keeper),
+    ...subject.templates.map(forkServer),
     feature(
       keeper.features.punchHole,
       "logs.punch_hole",
@@ -122,6 +133,43 @@ function cgroupKill({ features }: KeeperWelcome): Check {
       : "Needs cgroup delegation: trees are killed process by process",
     features.cgroupLeaves ? "Linux 5.14 or newer" : "See cgroup.delegation",
   );
+}
+
+function treeLimits({ features }: KeeperWelcome): Check {
+  const { controllers } = features;
+  const all = controllers.length === 3;
+  if (all) return ok("cgroup.limits", "Memory, processes and CPU time of a tree can be limited");
+  return {
+    name: "cgroup.limits",
+    outcome: "warning",
+    message:
+      controllers.length === 0
+        ? "Not available here"
+        : `Only these controllers are delegated: ${controllers.join(", ")}`,
+    consequence:
+      "A create with limits for its tree that need the others fails, unless it is a best effort",
+    remedy: "Delegate the memory, pids and cpu controllers of cgroup v2 to the keeper's unit",
+  };
+}
+
+function forkServer({ name, state, why }: TemplateFinding): Check {
+  const check = `fork.${name}`;
+  if (why === "") {
+    const idle = `The template ${name} is started when it is first needed`;
+    return ok(check, state === "idle" ? idle : `The template ${name} is ${state}`);
+  }
+  const failed = state === "failed";
+  return {
+    name: check,
+    outcome: "warning",
+    message: failed ? `The template ${name} has failed: ${why}` : why,
+    consequence: failed
+      ? "Nothing can be created from it"
+      : `Workers of the template ${name} are spawned, not forked: they start slowly and share no memory`,
+    remedy: failed
+      ? `See forkbus template inspect ${name}`
+      : "Use an interpreter that can be forked; forkbus build-native builds what is missing for it",
+  };
 }
 
 /** The keeper needs a descriptor for each worker. */

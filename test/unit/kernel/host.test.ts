@@ -43,7 +43,12 @@ describe("what the host has", () => {
 
   describe("without a keeper", () => {
     it("is looked at all the same, and the keeper is what failed", async () => {
-      const checks = await diagnose({ stateDir: directory, reserveBytes: 0, keeper: null });
+      const checks = await diagnose({
+        stateDir: directory,
+        reserveBytes: 0,
+        keeper: null,
+        templates: [],
+      });
       const byName = new Map(checks.map(({ name, outcome }) => [name, outcome]));
       assert.equal(byName.get("keeper"), "failed");
       assert.equal(byName.get("kernel.version"), "ok");
@@ -52,7 +57,12 @@ describe("what the host has", () => {
 
     it("has too little room below the reserve", async () => {
       const reserveBytes = Number.MAX_SAFE_INTEGER;
-      const checks = await diagnose({ stateDir: directory, reserveBytes, keeper: null });
+      const checks = await diagnose({
+        stateDir: directory,
+        reserveBytes,
+        keeper: null,
+        templates: [],
+      });
       const disk = checks.find(({ name }) => name === "disk.space");
       assert.equal(disk?.outcome, "failed");
       assert.match(disk.message, /MiB are free in /);
