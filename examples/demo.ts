@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { connect } from "forkbus";
-import { countWords, findPython } from "./python-round-trip.js";
+import { countWords, findPython, root } from "./python-round-trip.js";
+import { callNode, callPython } from "./warm-functions.js";
 
 const cli = join(import.meta.dirname, "../cli/main.js");
 const directory = mkdtempSync(join(tmpdir(), "forkbus-demo-"));
@@ -109,6 +110,25 @@ async function demo(): Promise<void> {
       expect(isDeepStrictEqual(answers, expected), "an answer for each text, in order");
     } else {
       console.log(`Skipped: the Python client, ${python.missing}`);
+    }
+
+    heading("Functions of Python and Node, in workers that are forked with everything loaded");
+    {
+      await using bus = await connect(env.FORKBUS_ADDRESS);
+      if ("path" in python) {
+        const words = await callPython(bus);
+        const common = [
+          ["to", 2],
+          ["be", 2],
+          ["or", 1],
+        ];
+        expect(isDeepStrictEqual(words, common), "the three most common words");
+      }
+      expect((await callNode(bus)) === 11, "all nodes of the syntax tree");
+    }
+    if ("path" in python) {
+      const answer = run(python.path, [join(root, "examples/call_node.py")], {});
+      expect(answer.startsWith("Node answered 11; "), "the same answer in Python");
     }
 
     heading("A worker in a pipeline: its input, output and exit code are ours");

@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "forkbus";
 
-const root = join(import.meta.dirname, "../..");
+/** Of the package: examples that are no TypeScript are run where they are. */
+export const root = join(import.meta.dirname, "../..");
 
 /** The interpreter that has the Python client, or why there is none: `make demo` has tried to prepare it. */
 export function findPython(): { readonly path: string } | { readonly missing: string } {
