@@ -1,90 +1,235 @@
 import { DomainError } from "../core/errors.js";
-import { formatCpuSet, sorted, type CpuSet } from "./cpu-set.js";
+import { type CpuRequest } from "./cpu-request.js";
+import { type CpuSet, formatCpuSet, sorted } from "./cpu-set.js";
+import { type CpuSpace } from "./cpu-space.js";
+import {
+  isRestricted,
+  leastLoaded,
+  type Occupancy,
+  plan,
+  type Plan,
+  type Refusal,
+} from "./placement-plan.js";
 
-/** What a process asks for. */
-export type CpuRequest =
-  | { readonly kind: "shared"; readonly count: number }
-  | { readonly kind: "explicit"; readonly cpus: CpuSet }
-  | { readonly kind: "none" };
+/** A worker that is to run elsewhere from now on. */
+export interface Move {
+  readonly holder: string;
+  readonly cpus: CpuSet;
+}
+
+export interface Assignment {
+  /** Null: not pinned. */
+  readonly cpus: CpuSet | null;
+  /** Workers that make room: to be moved before the new one runs. */
+  readonly moves: readonly Move[];
+}
+
+export interface Holding {
+  readonly request: CpuRequest;
+  readonly cpus: CpuSet | null;
+}
+
+const RETRY_MS = 1000;
 
 /**
  * Who sits where: the only owner of CPU assignments. What it holds is derived from the placements
  * in the process records, which are kept, so that it survives the daemon with them.
+ *
+ * Exclusive CPUs hold one worker. Shared workers are told to leave when their CPU becomes exclusive,
+ * and those that are not pinned follow what is shared; workers that named their CPUs never move.
  */
-export class CpuLedger {
-  readonly #usable: CpuSet;
-  readonly #assignments = new Map<string, CpuSet>();
-  readonly #load = new Map<number, number>();
+export class CpuLedger implements Occupancy {
+  readonly space: CpuSpace;
+  readonly #holdings = new Map<string, Holding>();
+  /** Pinned holders by CPU, those of policy `none` left out. */
+  readonly #seated = new Map<number, Set<string>>();
+  readonly #floating = new Set<string>();
+  readonly #owners = new Map<number, string>();
+  #sharedSet: CpuSet;
+  /** The shared set has changed since those that are not pinned were told. */
+  #hasNews = false;
 
-  /** `usable`: the CPUs that workers may be placed on; not empty. */
-  constructor(usable: CpuSet) {
-    if (usable.length === 0) throw new RangeError("A CPU ledger needs at least one CPU");
-    this.#usable = sorted(usable);
-    for (const cpu of this.#usable) this.#load.set(cpu, 0);
+  constructor(space: CpuSpace) {
+    this.space = space;
+    this.#sharedSet = space.usable;
   }
 
-  get usable(): CpuSet {
-    return this.#usable;
+  get sharedSet(): CpuSet {
+    return this.#sharedSet;
   }
 
-  /**
-   * Assigns CPUs to `holder` until `release`: for `shared` those with the fewest workers, ties by
-   * number. Undefined means: do not pin.
-   */
-  assign(holder: string, request: CpuRequest): CpuSet | undefined {
-    const cpus = this.#choose(request);
-    if (cpus !== undefined) this.restore(holder, cpus);
-    return cpus;
+  /** Everyone who holds something, or is not pinned. */
+  get holdings(): ReadonlyMap<string, Holding> {
+    return this.#holdings;
+  }
+
+  get floating(): ReadonlySet<string> {
+    return this.#floating;
+  }
+
+  plan(request: CpuRequest): Plan {
+    return plan(this, request);
+  }
+
+  /** Assigns CPUs to `holder` until `release`, or fails as the plan says. */
+  assign(holder: string, request: CpuRequest): Assignment {
+    const found = this.plan(request);
+    if (found.kind === "refused") throw refusalError(found.refusal);
+    this.restore(holder, request, found.cpus);
+    return { cpus: found.cpus, moves: request.kind === "exclusive" ? this.#makeRoom() : [] };
   }
 
   /** Enters a placement that was made before, by an earlier daemon perhaps with other usable CPUs. */
-  restore(holder: string, cpus: CpuSet): void {
-    this.release(holder);
-    this.#assignments.set(holder, cpus);
-    for (const cpu of cpus) this.#load.set(cpu, this.workersOn(cpu) + 1);
+  restore(holder: string, request: CpuRequest, cpus: CpuSet | null): void {
+    this.#leave(holder);
+    this.#holdings.set(holder, { request, cpus });
+    if (request.kind === "none") {
+      this.#floating.add(holder);
+      return;
+    }
+    for (const cpu of cpus ?? []) {
+      const seated = this.#seated.get(cpu) ?? new Set();
+      this.#seated.set(cpu, seated.add(holder));
+      if (request.kind === "exclusive") this.#owners.set(cpu, holder);
+    }
+    if (request.kind === "exclusive") this.#countShared();
   }
 
+  /** Gives back what `holder` has. Who moves for it is said by `settle`. */
   release(holder: string): void {
-    const cpus = this.#assignments.get(holder);
-    if (cpus === undefined) return;
-    this.#assignments.delete(holder);
-    for (const cpu of cpus) this.#load.set(cpu, this.workersOn(cpu) - 1);
+    if (this.#leave(holder)?.request.kind === "exclusive") this.#countShared();
+  }
+
+  /**
+   * Puts things right after a release: whoever is not pinned may run on what is shared again, and
+   * at most one shared worker moves, when otherwise one CPU had two more than another.
+   */
+  settle(): readonly Move[] {
+    const moves = this.#makeRoom();
+    if (moves.some(({ holder }) => !this.#floating.has(holder))) return moves;
+    const move = this.#evenOut();
+    return move === undefined ? moves : [...moves, move];
   }
 
   workersOn(cpu: number): number {
-    return this.#load.get(cpu) ?? 0;
+    return this.#seated.get(cpu)?.size ?? 0;
   }
 
-  #choose(request: CpuRequest): CpuSet | undefined {
-    switch (request.kind) {
-      case "none":
-        return undefined;
-      case "explicit":
-        for (const cpu of request.cpus) this.#mustBeUsable(cpu);
-        return request.cpus;
-      case "shared":
-        return this.#leastLoaded(request.count);
+  holdersOn(cpu: number): readonly string[] {
+    return [...(this.#seated.get(cpu) ?? [])];
+  }
+
+  /** CPUs with somebody on them, also such as may not be used any more. */
+  occupied(): CpuSet {
+    return sorted([...this.#seated].filter(([, on]) => on.size > 0).map(([cpu]) => cpu));
+  }
+
+  exclusiveHolder(cpu: number): string | undefined {
+    return this.#owners.get(cpu);
+  }
+
+  namedBy(cpu: number): readonly string[] {
+    return this.#on(cpu, "explicit");
+  }
+
+  sharedBy(cpu: number): readonly string[] {
+    return this.#on(cpu, "shared");
+  }
+
+  wideShared(): ReadonlyMap<string, number> {
+    const wide = new Map<string, number>();
+    for (const [holder, { request }] of this.#holdings) {
+      if (request.kind === "shared" && request.count > 1) wide.set(holder, request.count);
     }
+    return wide;
   }
 
-  #mustBeUsable(cpu: number): void {
-    if (this.#usable.includes(cpu)) return;
-    throw new DomainError(
-      "cpu-unknown",
-      `CPU ${cpu} is not among those that workers may use: ${formatCpuSet(this.#usable)}`,
-      { facts: { cpu: String(cpu) } },
-    );
+  #on(cpu: number, kind: CpuRequest["kind"]): readonly string[] {
+    return this.holdersOn(cpu).filter((one) => this.#holdings.get(one)?.request.kind === kind);
   }
 
-  #leastLoaded(count: number): CpuSet {
-    if (count > this.#usable.length) {
-      throw new DomainError(
-        "cpus-exhausted",
-        `${count} CPUs were asked for, and workers may use ${this.#usable.length}: ${formatCpuSet(this.#usable)}`,
-        { facts: { missing: String(count - this.#usable.length) } },
-      );
+  #leave(holder: string): Holding | undefined {
+    const holding = this.#holdings.get(holder);
+    if (holding === undefined) return undefined;
+    this.#holdings.delete(holder);
+    this.#floating.delete(holder);
+    for (const cpu of holding.cpus ?? []) {
+      this.#seated.get(cpu)?.delete(holder);
+      if (this.#owners.get(cpu) === holder) this.#owners.delete(cpu);
     }
-    const byLoad = [...this.#usable].sort((a, b) => this.workersOn(a) - this.workersOn(b) || a - b);
-    return sorted(byLoad.slice(0, count));
+    return holding;
   }
+
+  #countShared(): void {
+    this.#sharedSet = this.space.usable.filter((cpu) => !this.#owners.has(cpu));
+    this.#hasNews = true;
+  }
+
+  /** Shared workers leave exclusive CPUs, and those that are not pinned follow the shared set. */
+  #makeRoom(): readonly Move[] {
+    const moves: Move[] = [];
+    for (const [cpu] of this.#owners) {
+      for (const holder of this.sharedBy(cpu)) {
+        const move = this.#evict(holder);
+        if (move !== undefined) moves.push(move);
+      }
+    }
+    if (this.#hasNews && this.#sharedSet.length > 0) moves.push(...this.#tellFloating());
+    return moves;
+  }
+
+  #tellFloating(): readonly Move[] {
+    this.#hasNews = false;
+    const isNarrow = isRestricted(this);
+    const behind = [...this.#floating].filter((holder) => {
+      const cpus = this.#holdings.get(holder)?.cpus ?? null;
+      return cpus === null ? isNarrow : !same(cpus, this.#sharedSet);
+    });
+    return behind.map((holder) => this.#move(holder, this.#sharedSet));
+  }
+
+  #evict(holder: string): Move | undefined {
+    const cpus = this.#holdings.get(holder)?.cpus ?? [];
+    const staying = cpus.filter((cpu) => !this.#owners.has(cpu));
+    const others = this.#sharedSet.filter((cpu) => !staying.includes(cpu));
+    const found = leastLoaded(others, cpus.length - staying.length, (cpu) => this.workersOn(cpu));
+    const target = sorted([...staying, ...found]);
+    // Nothing is shared: possible only after the operator has taken CPUs away.
+    return target.length === 0 || same(target, cpus) ? undefined : this.#move(holder, target);
+  }
+
+  #evenOut(): Move | undefined {
+    const [emptiest] = leastLoaded(this.#sharedSet, 1, (cpu) => this.workersOn(cpu));
+    if (emptiest === undefined) return undefined;
+    const few = this.workersOn(emptiest);
+    const crowded = this.#sharedSet
+      .filter((cpu) => this.workersOn(cpu) > few + 1)
+      .sort((a, b) => this.workersOn(b) - this.workersOn(a) || a - b);
+    for (const cpu of crowded) {
+      for (const holder of this.#seated.get(cpu) ?? []) {
+        const holding = this.#holdings.get(holder);
+        if (holding?.request.kind !== "shared" || holding.cpus?.includes(emptiest)) continue;
+        const staying = (holding.cpus ?? []).filter((one) => one !== cpu);
+        return this.#move(holder, sorted([...staying, emptiest]));
+      }
+    }
+    return undefined;
+  }
+
+  #move(holder: string, cpus: CpuSet): Move {
+    const request = this.#holdings.get(holder)?.request ?? { kind: "none" };
+    this.restore(holder, request, cpus);
+    return { holder, cpus };
+  }
+}
+
+export function refusalError({ code, message, facts, isTemporary }: Refusal): DomainError {
+  return new DomainError(code, message, {
+    facts,
+    ...(isTemporary ? { retryAfterMs: RETRY_MS } : {}),
+  });
+}
+
+function same(a: CpuSet, b: CpuSet): boolean {
+  return formatCpuSet(a) === formatCpuSet(b);
 }

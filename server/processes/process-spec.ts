@@ -1,4 +1,4 @@
-import { type CpuRequest } from "../cpus/cpu-ledger.js";
+import { type CpuRequest } from "../cpus/cpu-request.js";
 import { invalidField } from "../core/errors.js";
 import { rlimitNumber } from "./rlimits.js";
 import { SIGTERM } from "./signals.js";

@@ -2,7 +2,7 @@ import * as proto from "../../../proto/gen/forkbus/v1/process.js";
 import { invalidField } from "../../core/errors.js";
 import { parseName } from "../../core/names.js";
 import { sorted } from "../../cpus/cpu-set.js";
-import { type CpuRequest } from "../../cpus/cpu-ledger.js";
+import { type CpuRequest } from "../../cpus/cpu-request.js";
 import {
   canonicalText,
   DEFAULT_LOG_MAX_BYTES,
