@@ -7,11 +7,14 @@ import { type Config, type ListenAddress } from "./config/config.js";
 import { CleanupStack } from "./core/cleanup-stack.js";
 import { DomainError } from "./core/errors.js";
 import { parseProcessUid, type ProcessUid } from "./core/ids.js";
+import { formatCpuSet } from "./cpus/cpu-set.js";
+import { type CpuSpace, cpuSpace } from "./cpus/cpu-space.js";
 import { AdminService } from "./grpc/admin-service.js";
 import { GrpcServer, type ListenSpec } from "./grpc/grpc-server.js";
 import { Health } from "./grpc/health.js";
 import { MAX_PAGE_SIZE } from "./grpc/page-token.js";
 import { type OutputPositions, ProcessService } from "./grpc/process-service.js";
+import { CpuService } from "./grpc/cpu-service.js";
 import { QueueService } from "./grpc/queue-service.js";
 import { addReflection } from "./grpc/reflection.js";
 import { serveAll, SERVICE_NAMES } from "./grpc/services.js";
@@ -19,6 +22,7 @@ import { TemplateService, type ZygoteLook } from "./grpc/template-service.js";
 import { KeptProcesses } from "./journal/kept-processes.js";
 import { KeptTemplates } from "./journal/kept-templates.js";
 import { KeyedStore } from "./journal/keyed-store.js";
+import { readTopology, sysDevices } from "./kernel/cpu-topology.js";
 import { diagnose } from "./kernel/diagnosis.js";
 import { lockFile, LockHeldError } from "./kernel/file-lock.js";
 import { KeeperClient } from "./kernel/keeper/keeper-client.js";
@@ -32,10 +36,12 @@ import { nativeFile } from "./kernel/native-files.js";
 import { storeId } from "./kernel/store-id.js";
 import { systemClock } from "./kernel/system-clock.js";
 import { usableCpus } from "./kernel/usable-cpus.js";
+import { readAffinities } from "./kernel/worker-affinity.js";
 import { PasswdFile } from "./kernel/user-database.js";
 import { buildInfo } from "./observability/build-info.js";
 import { DaemonReport } from "./observability/daemon-report.js";
 import { type Logger } from "./observability/logger.js";
+import { type Difference } from "./processes/affinity-check.js";
 import { baseEnvironment } from "./processes/base-environment.js";
 import { treeHasEnded } from "./processes/process-state.js";
 import { ProcessSystem } from "./processes/process-system.js";
@@ -125,7 +131,8 @@ async function start(
       users,
       clock: systemClock,
       log,
-      usableCpus: config.cpus ?? usableCpus(),
+      cpus: workerCpus(config),
+      affinities: { read: (workers) => readAffinities(workers) },
       retention: config.retention,
       newUid,
       baseEnvironment: environment,
@@ -189,8 +196,10 @@ async function start(
     queues: () => queues.totals(),
     connections: () => server.connectionCount,
     isStopping: () => stopping.signal.aborted,
-    troubles: () =>
-      system.trouble === null ? [] : [`Records cannot be kept: ${text(system.trouble)}`],
+    troubles: () => [
+      ...(system.trouble === null ? [] : [`Records cannot be kept: ${text(system.trouble)}`]),
+      ...misplaced(system.affinityCheck.differences()),
+    ],
     diagnose: () =>
       diagnose({
         stateDir,
@@ -224,6 +233,7 @@ async function start(
     ),
     queues: new QueueService(queues),
     admin: new AdminService(report),
+    cpus: new CpuService(system),
   });
   health.addTo(server);
   addReflection(server);
@@ -273,6 +283,22 @@ function zygoteLook({ zygotes }: TemplateSystem, files: ResultFiles): ZygoteLook
       stderrTail,
     };
   };
+}
+
+function workerCpus({ cpus, reservedCpus, sharedCpus }: Config): CpuSpace {
+  const allowed = usableCpus();
+  const choices = { cpus, reserved: reservedCpus, minShared: sharedCpus };
+  return cpuSpace(readTopology(sysDevices, allowed), allowed, choices);
+}
+
+/** One sentence, however many they are. */
+function misplaced([first, ...others]: readonly Difference[]): readonly string[] {
+  if (first === undefined) return [];
+  const { record, assigned, kernel } = first;
+  const more = others.length === 0 ? "" : `, and ${others.length} more are not on theirs`;
+  return [
+    `Worker ${record.name} runs on CPUs ${formatCpuSet(kernel)}, and its place is ${formatCpuSet(assigned)}${more}`,
+  ];
 }
 
 function takeLock(stateDir: string): Disposable {

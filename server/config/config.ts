@@ -10,6 +10,10 @@ export interface Config {
   readonly retention: { readonly maxRecords: number; readonly maxAgeMs: number };
   /** CPUs that workers may be placed on; null: all that the kernel lets us use. */
   readonly cpus: CpuSet | null;
+  /** CPUs that are never given to workers. */
+  readonly reservedCpus: CpuSet;
+  /** So many CPUs are never exclusive. */
+  readonly sharedCpus: number;
   readonly keeper: KeeperConfig;
   /** Of the built-in templates, and of every template that names none: absolute, or a name to look up in PATH. */
   readonly interpreters: { readonly python: string; readonly node: string };

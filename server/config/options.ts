@@ -18,6 +18,8 @@ interface Flags {
   readonly retentionMs: number;
   readonly retainedProcesses: number;
   readonly cpus?: CpuSet;
+  readonly reservedCpus?: CpuSet;
+  readonly sharedCpus: number;
   readonly keeper?: string;
   readonly python?: string;
   readonly node?: string;
@@ -87,6 +89,8 @@ function serverCommand(env: Environment, uid: number, version: string): Command 
       "CPUs that workers may use, such as 0,2-3 (default: all of ours)",
       cpus,
     )
+    .option("--reserved-cpus <list>", "CPUs that no worker gets", cpus)
+    .option("--shared-cpus <n>", "how many CPUs are never exclusive", number(1), 1)
     .option("--keeper <file>", "the keeper's program (default: the one in the package)", path)
     .option("--python <file>", "interpreter of Python's templates (default: python3 in PATH)")
     .option("--node <file>", "interpreter of Node's templates (default: the one of the daemon)")
@@ -133,6 +137,8 @@ function toConfig(flags: Flags, socketPath: string): Config {
     retention: { maxRecords: flags.retainedProcesses, maxAgeMs: flags.retentionMs },
     cpus: flags.cpus ?? null,
     interpreters: { python: flags.python ?? "python3", node: flags.node ?? process.execPath },
+    reservedCpus: flags.reservedCpus ?? [],
+    sharedCpus: flags.sharedCpus,
     keeper: {
       socketPath: flags.keeperSocket ?? null,
       path: flags.keeper ?? null,

@@ -21,6 +21,7 @@ export type DomainErrorCode =
   | "signal-unknown"
   | "cpu-unknown"
   | "cpus-exhausted"
+  | "shared-set-would-be-empty"
   | "run-as-denied"
   | "process-running"
   | "process-ended"

@@ -12,16 +12,16 @@ import {
 } from "./placement-plan.js";
 
 /** A worker that is to run elsewhere from now on. */
-export interface Move {
-  readonly holder: string;
+export interface Move<Holder extends string = string> {
+  readonly holder: Holder;
   readonly cpus: CpuSet;
 }
 
-export interface Assignment {
+export interface Assignment<Holder extends string = string> {
   /** Null: not pinned. */
   readonly cpus: CpuSet | null;
   /** Workers that make room: to be moved before the new one runs. */
-  readonly moves: readonly Move[];
+  readonly moves: readonly Move<Holder>[];
 }
 
 export interface Holding {
@@ -38,13 +38,13 @@ const RETRY_MS = 1000;
  * Exclusive CPUs hold one worker. Shared workers are told to leave when their CPU becomes exclusive,
  * and those that are not pinned follow what is shared; workers that named their CPUs never move.
  */
-export class CpuLedger implements Occupancy {
+export class CpuLedger<Holder extends string = string> implements Occupancy<Holder> {
   readonly space: CpuSpace;
-  readonly #holdings = new Map<string, Holding>();
+  readonly #holdings = new Map<Holder, Holding>();
   /** Pinned holders by CPU, those of policy `none` left out. */
-  readonly #seated = new Map<number, Set<string>>();
-  readonly #floating = new Set<string>();
-  readonly #owners = new Map<number, string>();
+  readonly #seated = new Map<number, Set<Holder>>();
+  readonly #floating = new Set<Holder>();
+  readonly #owners = new Map<number, Holder>();
   #sharedSet: CpuSet;
   /** The shared set has changed since those that are not pinned were told. */
   #hasNews = false;
@@ -59,20 +59,20 @@ export class CpuLedger implements Occupancy {
   }
 
   /** Everyone who holds something, or is not pinned. */
-  get holdings(): ReadonlyMap<string, Holding> {
+  get holdings(): ReadonlyMap<Holder, Holding> {
     return this.#holdings;
   }
 
-  get floating(): ReadonlySet<string> {
+  get floating(): ReadonlySet<Holder> {
     return this.#floating;
   }
 
-  plan(request: CpuRequest): Plan {
+  plan(request: CpuRequest): Plan<Holder> {
     return plan(this, request);
   }
 
   /** Assigns CPUs to `holder` until `release`, or fails as the plan says. */
-  assign(holder: string, request: CpuRequest): Assignment {
+  assign(holder: Holder, request: CpuRequest): Assignment<Holder> {
     const found = this.plan(request);
     if (found.kind === "refused") throw refusalError(found.refusal);
     this.restore(holder, request, found.cpus);
@@ -80,7 +80,7 @@ export class CpuLedger implements Occupancy {
   }
 
   /** Enters a placement that was made before, by an earlier daemon perhaps with other usable CPUs. */
-  restore(holder: string, request: CpuRequest, cpus: CpuSet | null): void {
+  restore(holder: Holder, request: CpuRequest, cpus: CpuSet | null): void {
     this.#leave(holder);
     this.#holdings.set(holder, { request, cpus });
     if (request.kind === "none") {
@@ -88,7 +88,7 @@ export class CpuLedger implements Occupancy {
       return;
     }
     for (const cpu of cpus ?? []) {
-      const seated = this.#seated.get(cpu) ?? new Set();
+      const seated = this.#seated.get(cpu) ?? new Set<Holder>();
       this.#seated.set(cpu, seated.add(holder));
       if (request.kind === "exclusive") this.#owners.set(cpu, holder);
     }
@@ -96,7 +96,7 @@ export class CpuLedger implements Occupancy {
   }
 
   /** Gives back what `holder` has. Who moves for it is said by `settle`. */
-  release(holder: string): void {
+  release(holder: Holder): void {
     if (this.#leave(holder)?.request.kind === "exclusive") this.#countShared();
   }
 
@@ -104,7 +104,7 @@ export class CpuLedger implements Occupancy {
    * Puts things right after a release: whoever is not pinned may run on what is shared again, and
    * at most one shared worker moves, when otherwise one CPU had two more than another.
    */
-  settle(): readonly Move[] {
+  settle(): readonly Move<Holder>[] {
     const moves = this.#makeRoom();
     if (moves.some(({ holder }) => !this.#floating.has(holder))) return moves;
     const move = this.#evenOut();
@@ -115,7 +115,7 @@ export class CpuLedger implements Occupancy {
     return this.#seated.get(cpu)?.size ?? 0;
   }
 
-  holdersOn(cpu: number): readonly string[] {
+  holdersOn(cpu: number): readonly Holder[] {
     return [...(this.#seated.get(cpu) ?? [])];
   }
 
@@ -124,31 +124,31 @@ export class CpuLedger implements Occupancy {
     return sorted([...this.#seated].filter(([, on]) => on.size > 0).map(([cpu]) => cpu));
   }
 
-  exclusiveHolder(cpu: number): string | undefined {
+  exclusiveHolder(cpu: number): Holder | undefined {
     return this.#owners.get(cpu);
   }
 
-  namedBy(cpu: number): readonly string[] {
+  namedBy(cpu: number): readonly Holder[] {
     return this.#on(cpu, "explicit");
   }
 
-  sharedBy(cpu: number): readonly string[] {
+  sharedBy(cpu: number): readonly Holder[] {
     return this.#on(cpu, "shared");
   }
 
-  wideShared(): ReadonlyMap<string, number> {
-    const wide = new Map<string, number>();
+  wideShared(): ReadonlyMap<Holder, number> {
+    const wide = new Map<Holder, number>();
     for (const [holder, { request }] of this.#holdings) {
       if (request.kind === "shared" && request.count > 1) wide.set(holder, request.count);
     }
     return wide;
   }
 
-  #on(cpu: number, kind: CpuRequest["kind"]): readonly string[] {
+  #on(cpu: number, kind: CpuRequest["kind"]): readonly Holder[] {
     return this.holdersOn(cpu).filter((one) => this.#holdings.get(one)?.request.kind === kind);
   }
 
-  #leave(holder: string): Holding | undefined {
+  #leave(holder: Holder): Holding | undefined {
     const holding = this.#holdings.get(holder);
     if (holding === undefined) return undefined;
     this.#holdings.delete(holder);
@@ -166,8 +166,8 @@ export class CpuLedger implements Occupancy {
   }
 
   /** Shared workers leave exclusive CPUs, and those that are not pinned follow the shared set. */
-  #makeRoom(): readonly Move[] {
-    const moves: Move[] = [];
+  #makeRoom(): readonly Move<Holder>[] {
+    const moves: Move<Holder>[] = [];
     for (const [cpu] of this.#owners) {
       for (const holder of this.sharedBy(cpu)) {
         const move = this.#evict(holder);
@@ -178,7 +178,7 @@ export class CpuLedger implements Occupancy {
     return moves;
   }
 
-  #tellFloating(): readonly Move[] {
+  #tellFloating(): readonly Move<Holder>[] {
     this.#hasNews = false;
     const isNarrow = isRestricted(this);
     const behind = [...this.#floating].filter((holder) => {
@@ -188,7 +188,7 @@ export class CpuLedger implements Occupancy {
     return behind.map((holder) => this.#move(holder, this.#sharedSet));
   }
 
-  #evict(holder: string): Move | undefined {
+  #evict(holder: Holder): Move<Holder> | undefined {
     const cpus = this.#holdings.get(holder)?.cpus ?? [];
     const staying = cpus.filter((cpu) => !this.#owners.has(cpu));
     const others = this.#sharedSet.filter((cpu) => !staying.includes(cpu));
@@ -198,7 +198,7 @@ export class CpuLedger implements Occupancy {
     return target.length === 0 || same(target, cpus) ? undefined : this.#move(holder, target);
   }
 
-  #evenOut(): Move | undefined {
+  #evenOut(): Move<Holder> | undefined {
     const [emptiest] = leastLoaded(this.#sharedSet, 1, (cpu) => this.workersOn(cpu));
     if (emptiest === undefined) return undefined;
     const few = this.workersOn(emptiest);
@@ -216,7 +216,7 @@ export class CpuLedger implements Occupancy {
     return undefined;
   }
 
-  #move(holder: string, cpus: CpuSet): Move {
+  #move(holder: Holder, cpus: CpuSet): Move<Holder> {
     const request = this.#holdings.get(holder)?.request ?? { kind: "none" };
     this.restore(holder, request, cpus);
     return { holder, cpus };

@@ -2,26 +2,26 @@ import { type DomainError } from "../core/errors.js";
 import { type Assignment, type CpuLedger, refusalError } from "./cpu-ledger.js";
 import { type ExclusiveRequest } from "./cpu-request.js";
 
-interface Waiter {
-  readonly holder: string;
+interface Waiter<Holder extends string> {
+  readonly holder: Holder;
   readonly request: ExclusiveRequest;
-  readonly granted: (assignment: Assignment) => void;
+  readonly granted: (assignment: Assignment<Holder>) => void;
 }
 
 /**
  * Requests for exclusive CPUs that wait until they fit: first come, first served. Nobody overtakes,
  * also not one that would fit: otherwise small requests would keep a large one waiting for ever.
  */
-export class CpuLine {
-  readonly #ledger: CpuLedger;
-  readonly #waiters = new Set<Waiter>();
+export class CpuLine<Holder extends string = string> {
+  readonly #ledger: CpuLedger<Holder>;
+  readonly #waiters = new Set<Waiter<Holder>>();
 
-  constructor(ledger: CpuLedger) {
+  constructor(ledger: CpuLedger<Holder>) {
     this.#ledger = ledger;
   }
 
   /** Who waits, in order. */
-  get waiting(): readonly { readonly holder: string; readonly request: ExclusiveRequest }[] {
+  get waiting(): readonly { readonly holder: Holder; readonly request: ExclusiveRequest }[] {
     return [...this.#waiters];
   }
 
@@ -45,9 +45,9 @@ export class CpuLine {
    * been assigned to `holder`; it must not throw.
    */
   enter(
-    holder: string,
+    holder: Holder,
     request: ExclusiveRequest,
-    granted: (assignment: Assignment) => void,
+    granted: (assignment: Assignment<Holder>) => void,
   ): Disposable {
     const waiter = { holder, request, granted };
     this.#waiters.add(waiter);

@@ -5,19 +5,19 @@ import { type CpuSet, formatCpuSet, sorted } from "./cpu-set.js";
 import { type CpuSpace } from "./cpu-space.js";
 
 /** Who sits where, for reading. */
-export interface Occupancy {
+export interface Occupancy<Holder extends string = string> {
   readonly space: CpuSpace;
   /** Usable CPUs that belong to nobody alone. */
   readonly sharedSet: CpuSet;
   /** Pinned workers, of every policy. */
   workersOn(cpu: number): number;
-  exclusiveHolder(cpu: number): string | undefined;
+  exclusiveHolder(cpu: number): Holder | undefined;
   /** Workers that named this CPU: they cannot be moved. */
-  namedBy(cpu: number): readonly string[];
+  namedBy(cpu: number): readonly Holder[];
   /** Those that share this CPU: they can. */
-  sharedBy(cpu: number): readonly string[];
+  sharedBy(cpu: number): readonly Holder[];
   /** Shared workers with several CPUs, and how many. */
-  wideShared(): ReadonlyMap<string, number>;
+  wideShared(): ReadonlyMap<Holder, number>;
 }
 
 /** One rule, and the CPUs that were left after it. */
@@ -26,7 +26,7 @@ export interface PlanStep {
   readonly cpus: CpuSet;
 }
 
-export interface Refusal {
+export interface Refusal<Holder extends string = string> {
   readonly code: Extract<
     DomainErrorCode,
     "invalid-field" | "cpu-unknown" | "cpus-exhausted" | "shared-set-would-be-empty"
@@ -35,24 +35,27 @@ export interface Refusal {
   /** For programs: what ErrorInfo.metadata carries. */
   readonly facts: ErrorFacts;
   /** Whose end would make room. */
-  readonly blockers: readonly string[];
+  readonly blockers: readonly Holder[];
   /** It may fit later: when others have ended. */
   readonly isTemporary: boolean;
 }
 
-export type Plan = { readonly steps: readonly PlanStep[] } & (
+export type Plan<Holder extends string = string> = { readonly steps: readonly PlanStep[] } & (
   | {
       readonly kind: "fits";
       /** Null: not pinned. */
       readonly cpus: CpuSet | null;
       /** Shared workers that have to leave these CPUs. */
-      readonly displaced: readonly string[];
+      readonly displaced: readonly Holder[];
     }
-  | { readonly kind: "refused"; readonly refusal: Refusal }
+  | { readonly kind: "refused"; readonly refusal: Refusal<Holder> }
 );
 
 /** What a request would get now, and by which rules. Changes nothing. */
-export function plan(occupancy: Occupancy, request: CpuRequest): Plan {
+export function plan<Holder extends string>(
+  occupancy: Occupancy<Holder>,
+  request: CpuRequest,
+): Plan<Holder> {
   const { space, sharedSet } = occupancy;
   const host = { rule: "CPUs of this host", cpus: hostCpus(space) };
   const usable = { rule: usableRule(space), cpus: space.usable };
@@ -89,7 +92,11 @@ export function leastLoaded(
   return sorted(byLoad.slice(0, count));
 }
 
-function planExplicit(occupancy: Occupancy, named: CpuSet, steps: readonly PlanStep[]): Plan {
+function planExplicit<Holder extends string>(
+  occupancy: Occupancy<Holder>,
+  named: CpuSet,
+  steps: readonly PlanStep[],
+): Plan<Holder> {
   const { space } = occupancy;
   const unknown = named.find((cpu) => !space.usable.includes(cpu));
   if (unknown !== undefined) {
@@ -115,7 +122,11 @@ function planExplicit(occupancy: Occupancy, named: CpuSet, steps: readonly PlanS
   return fits([...steps, { rule: "the ones that were named", cpus: named }], named, []);
 }
 
-function planShared(occupancy: Occupancy, count: number, steps: readonly PlanStep[]): Plan {
+function planShared<Holder extends string>(
+  occupancy: Occupancy<Holder>,
+  count: number,
+  steps: readonly PlanStep[],
+): Plan<Holder> {
   const { space, sharedSet } = occupancy;
   if (count > sharedSet.length) {
     const { usable } = space;
@@ -132,11 +143,11 @@ function planShared(occupancy: Occupancy, count: number, steps: readonly PlanSte
   return fits([...steps, { rule: "with the fewest workers", cpus }], cpus, []);
 }
 
-function planExclusive(
-  occupancy: Occupancy,
+function planExclusive<Holder extends string>(
+  occupancy: Occupancy<Holder>,
   request: ExclusiveRequest,
   steps: readonly PlanStep[],
-): Plan {
+): Plan<Holder> {
   const { space, sharedSet } = occupancy;
   const { topology, usable } = space;
   const { count, layout } = request;
@@ -202,16 +213,26 @@ const LAYOUT_RULES = {
   "full-core": "whole cores",
 } as const;
 
-function fits(steps: readonly PlanStep[], cpus: CpuSet, displaced: readonly string[]): Plan {
+function fits<Holder extends string>(
+  steps: readonly PlanStep[],
+  cpus: CpuSet,
+  displaced: readonly Holder[],
+): Plan<Holder> {
   return { kind: "fits", cpus, displaced, steps };
 }
 
-function refused(steps: readonly PlanStep[], refusal: Refusal): Plan {
+function refused<Holder extends string>(
+  steps: readonly PlanStep[],
+  refusal: Refusal<Holder>,
+): Plan<Holder> {
   return { kind: "refused", refusal, steps };
 }
 
-function exclusiveHolders(occupancy: Occupancy, cpus: CpuSet): readonly string[] {
-  const holders = new Set<string>();
+function exclusiveHolders<Holder extends string>(
+  occupancy: Occupancy<Holder>,
+  cpus: CpuSet,
+): readonly Holder[] {
+  const holders = new Set<Holder>();
   for (const cpu of cpus) {
     const holder = occupancy.exclusiveHolder(cpu);
     if (holder !== undefined) holders.add(holder);

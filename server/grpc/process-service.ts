@@ -55,18 +55,21 @@ export class ProcessService implements Handlers<typeof proto.ProcessServiceDefin
 
   readonly createProcess = async (
     { process, requestId }: proto.CreateProcessRequest,
-    { principal }: CallContext,
+    { principal, signal }: CallContext,
   ): Promise<proto.CreateProcessResponse> => {
     this.#stopping.throwIfAborted();
     const name = process?.name ?? "";
-    const record = await this.#processes.create({
+    // A create that waits for CPUs ends with the call, and with the daemon.
+    using waiting = linkSignals(signal, this.#stopping);
+    const order = {
       owner: principalName(principal),
       name: name === "" ? null : parseName("name", name),
       labels: toLabels("labels", process?.labels ?? {}),
       spec: toSpec(process?.spec),
       arguments: toArguments(process?.spec),
       requestId: requestId === "" ? null : parseRequestId("request_id", requestId),
-    });
+    };
+    const record = await this.#processes.create(order, waiting.signal);
     return { process: await this.#show(record) };
   };
 

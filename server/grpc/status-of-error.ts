@@ -20,6 +20,7 @@ export const statusOfCode: Record<DomainErrorCode, status> = {
   "signal-unknown": status.INVALID_ARGUMENT,
   "cpu-unknown": status.INVALID_ARGUMENT,
   "cpus-exhausted": status.RESOURCE_EXHAUSTED,
+  "shared-set-would-be-empty": status.RESOURCE_EXHAUSTED,
   "run-as-denied": status.PERMISSION_DENIED,
   "process-running": status.FAILED_PRECONDITION,
   "process-ended": status.FAILED_PRECONDITION,

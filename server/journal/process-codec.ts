@@ -40,6 +40,12 @@ const cpuSet = z.array(z.number());
 
 const cpuRequest = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("shared"), count: z.number() }),
+  z.object({
+    kind: z.literal("exclusive"),
+    count: z.number(),
+    layout: z.enum(["compact", "spread", "full-core"]),
+    maxWaitMs: z.number(),
+  }),
   z.object({ kind: z.literal("explicit"), cpus: cpuSet }),
   z.object({ kind: z.literal("none") }),
 ]);

@@ -65,7 +65,7 @@ export class DaemonReport implements ServerReport {
     const state = isStopping() ? "draining" : warnings.length > 0 ? "degraded" : "serving";
     return {
       state,
-      summary: `${counted(alive, "worker")} on CPUs ${formatCpuSet(ledger.usable)}, ${counted(queues.count, "queue")} with ${counted(queues.items, "item")}`,
+      summary: `${counted(alive, "worker")} on CPUs ${formatCpuSet(ledger.space.usable)}, ${counted(queues.count, "queue")} with ${counted(queues.items, "item")}`,
       processes: new Map([...counts].map(([kind, count]) => [kind.toUpperCase(), count])),
       queues: queues.count,
       queueItems: queues.items,

@@ -1,12 +1,12 @@
 import { type Clock } from "../core/clock.js";
 import { DomainError } from "../core/errors.js";
 import { type ProcessUid } from "../core/ids.js";
-import { type CpuLedger } from "../cpus/cpu-ledger.js";
 import { functionOrder, liveForkOrder, programOrder } from "./birth-order.js";
 import { type Births } from "./births.js";
 import { type ForkServers, type Source } from "./fork-servers.js";
 import { type BirthOrder, give, type Keeper, type UserIds } from "./keeper.js";
 import { type LiveForks } from "./live-forks.js";
+import { type Placements } from "./placements.js";
 import { type ProcessRecord } from "./process-record.js";
 import { canonicalText, type ProcessSpec, specBytes, validateSpec } from "./process-spec.js";
 import { type ProcessTable } from "./process-table.js";
@@ -18,6 +18,8 @@ import { enforceable } from "./tree-limits.js";
 
 /** For arguments and environments of all processes together, those that have ended included. */
 const MAX_SPEC_BYTES = 512 * 1024 * 1024;
+
+const NEVER = new AbortController().signal;
 
 export interface CreateOrder {
   readonly owner: string;
@@ -39,7 +41,7 @@ export interface UserDatabase {
 
 export interface AdmissionParts {
   readonly table: ProcessTable;
-  readonly ledger: CpuLedger;
+  readonly placements: Placements;
   readonly keeper: Keeper;
   readonly births: Births;
   readonly startClock: StartClock;
@@ -64,18 +66,26 @@ export class Admission {
     this.#parts = parts;
   }
 
-  /** Resolves when the program runs. A create that has begun goes on when its caller goes away. */
-  async create(order: CreateOrder): Promise<ProcessRecord> {
+  /**
+   * Resolves when the program runs. A create that has begun goes on when its caller goes away; one
+   * that waits for CPUs has not begun.
+   */
+  async create(order: CreateOrder, signal: AbortSignal = NEVER): Promise<ProcessRecord> {
     const arrivedMs = this.#parts.clock.now();
     const spec = validateSpec(order.spec);
     const earlier = this.#earlier(order);
     if (earlier !== undefined) return this.#repeated(earlier, order);
     this.#checkSource(spec);
     const user = await this.#user(spec);
-    // While the user was looked up, the same request may have come again.
+    const uid = this.#parts.newUid();
+    await this.#parts.placements.wait(uid, spec.cpus, requestKey(order), signal);
+    // While the user was looked up, or CPUs were waited for, the same request may have come again.
     const meanwhile = this.#earlier(order);
-    if (meanwhile !== undefined) return this.#repeated(meanwhile, order);
-    const admitted = this.#admit(order, spec);
+    if (meanwhile !== undefined) {
+      this.#parts.placements.release(uid);
+      return this.#repeated(meanwhile, order);
+    }
+    const admitted = this.#admit(order, spec, uid);
     const { record } = admitted;
     this.#parts.startClock.arrived(record.uid, arrivedMs, this.#parts.clock.now());
     try {
@@ -137,8 +147,17 @@ export class Admission {
   }
 
   /** Everything that can fail without a trace fails here. */
-  #admit(order: CreateOrder, spec: ProcessSpec): Admitted {
-    const { table, ledger, supervisor, clock, births, keeper: orders } = this.#parts;
+  #admit(order: CreateOrder, spec: ProcessSpec, uid: ProcessUid): Admitted {
+    try {
+      return this.#enter(order, spec, uid);
+    } catch (error) {
+      this.#parts.placements.release(uid);
+      throw error;
+    }
+  }
+
+  #enter(order: CreateOrder, spec: ProcessSpec, fresh: ProcessUid): Admitted {
+    const { table, placements, supervisor, clock, births, keeper: orders } = this.#parts;
     const keeper = supervisor.keeperIdentity;
     if (keeper === null) {
       throw new DomainError("keeper-unreachable", "The keeper does not answer", {
@@ -158,15 +177,10 @@ export class Admission {
       );
     }
     const limits = enforceable(spec.treeLimits, (controller) => orders.enforces(controller));
-    const fresh = this.#parts.newUid();
-    const cpus = ledger.assign(fresh, spec.cpus) ?? null;
+    const placement = placements.take(fresh, spec.cpus);
     const warm = this.#takeWarm(spec);
     const uid = warm?.uid ?? fresh;
-    const placement = cpus;
-    if (warm !== undefined) {
-      ledger.release(fresh);
-      if (cpus !== null) ledger.restore(uid, cpus);
-    }
+    if (warm !== undefined) placements.passOn(fresh, uid);
     const record = table.put({
       uid,
       name: order.name ?? table.nextName(),
@@ -189,6 +203,7 @@ export class Admission {
       state: { kind: "starting", stop: null, keeper },
     });
     births.begin(uid);
+    placements.admitted(requestKey(order));
     return { record, limits: limits.settings };
   }
 
@@ -201,19 +216,21 @@ export class Admission {
   #begin({ record, limits }: Admitted, args: Uint8Array, user: UserIds | null): void {
     const { baseEnvironment, forkServers, liveForks } = this.#parts;
     const { target } = record.spec;
+    // While the intent was being kept, or its fork server was busy, it may have been moved.
+    const latest = (): ProcessRecord => this.#parts.table.byUid(record.uid) ?? record;
     const context = { baseEnvironment, user, limits };
     if (target.kind === "exec") {
-      this.#order(programOrder(record, target, context));
+      this.#order(programOrder(latest(), target, context));
       return;
     }
     const { origin } = target;
     if (origin.method === "fork") {
       const { server, forkLibrary } = liveForks.find(origin.process, target.kind);
-      this.#order(liveForkOrder(record, target, args, server, forkLibrary, limits));
+      this.#order(liveForkOrder(latest(), target, args, server, forkLibrary, limits));
       return;
     }
     const order = (source: Source): BirthOrder =>
-      functionOrder(record, target, args, source, context);
+      functionOrder(latest(), target, args, source, context);
     if (origin.method === "spawn") {
       const { recipe, generation } = forkServers.recipe(origin.template);
       this.#from(record.uid, "spawn", generation);
@@ -262,10 +279,10 @@ export class Admission {
   }
 
   async #takeBack(record: ProcessRecord, error: unknown): Promise<never> {
-    const { table, ledger, births, store } = this.#parts;
+    const { table, placements, births, store } = this.#parts;
     const reason = error instanceof Error ? error : new Error("Not started", { cause: error });
-    ledger.release(record.uid);
     table.remove(record.uid);
+    placements.release(record.uid);
     births.fail(record.uid, reason);
     // Where the intent was kept and cannot be removed, the next start of the daemon drops it.
     await store.remove(record, null).catch(() => undefined);
@@ -283,6 +300,11 @@ interface Admitted {
   readonly record: ProcessRecord;
   /** Settings of its leaf. */
   readonly limits: readonly string[];
+}
+
+/** Creates with the same one are for the same worker. */
+function requestKey({ owner, requestId }: CreateOrder): string | null {
+  return requestId === null ? null : `${owner}\0${requestId}`;
 }
 
 function requestText({ name, labels, spec }: CreateOrder): string {

@@ -8,7 +8,6 @@ import {
   type WorkerSpecification,
 } from "./specification.js";
 import { type FunctionTarget } from "./target.js";
-import { type CpuSet } from "../cpus/cpu-set.js";
 
 /** What an order is made from besides the record. */
 export interface OrderContext {
@@ -82,7 +81,7 @@ export function liveForkOrder(
 ): BirthOrder {
   const specification: WorkerSpecification = {
     ...common(record, target, forkLibrary),
-    env: { ...threadCounts(record.placement), ...record.spec.env, ...identity(record) },
+    env: { ...threadCounts(record), ...record.spec.env, ...identity(record) },
     inherit: true,
     workingDir: record.spec.workingDir,
     umask: record.spec.umask,
@@ -179,7 +178,7 @@ function environment(
   return {
     ...who,
     ...base,
-    ...threadCounts(record.placement),
+    ...threadCounts(record),
     ...ofTemplate,
     ...record.spec.env,
     ...who,
@@ -191,8 +190,8 @@ function identity({ uid, name }: ProcessRecord): Readonly<Record<string, string>
 }
 
 /** Numeric libraries start a thread for each CPU of the host unless told how many they have. */
-function threadCounts(placement: CpuSet | null): Readonly<Record<string, string>> {
-  if (placement === null) return {};
+function threadCounts({ spec, placement }: ProcessRecord): Readonly<Record<string, string>> {
+  if (placement === null || spec.cpus.kind === "none") return {};
   const count = String(placement.length);
   return {
     OMP_NUM_THREADS: count,

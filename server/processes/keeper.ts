@@ -41,6 +41,8 @@ export interface Keeper {
   scanLogs(uid: ProcessUid, stream: LogStreamName, seen: LogOffset): Promise<boolean>;
   /** Removes the output of a process that it has no worker of any more. */
   removeOutput(uid: ProcessUid): Promise<void>;
+  /** Moves a living worker, with all its threads, to these CPUs. False when it is gone. */
+  pin(uid: ProcessUid, cpus: CpuSet): Promise<boolean>;
   /** Watches over a worker whose keeper has died. Null when that worker is gone. */
   adopt(uid: ProcessUid, worker: Worker, terms: AdoptionTerms): Promise<Adoption | null>;
 }

@@ -50,6 +50,7 @@ const MAX_ARGV_BYTES = 1024 * 1024;
 const MAX_ENV_BYTES = 1024 * 1024;
 const MAX_PATH_BYTES = 4095;
 const MAX_CPU_COUNT = 65_536;
+const MAX_CPU_WAIT_MS = 86_400_000;
 /** Arguments and variables together: with the lengths, they fit in one message to the keeper. */
 const MAX_STRINGS = 131_072;
 
@@ -76,7 +77,7 @@ export function validateSpec(spec: ProcessSpec): ProcessSpec {
     Number.MAX_SAFE_INTEGER,
   );
   validateGrace("spec.stop.grace_ms", spec.stop.graceMs);
-  cpuRequest(spec.cpus);
+  validateCpuRequest(spec.cpus);
   rlimits(spec.rlimits);
   validateTreeLimits(spec.treeLimits);
   return spec;
@@ -181,8 +182,14 @@ function range(field: string, value: number, min: number, max: number): void {
   throw invalidField(field, String(value), `${field} is from ${min} to ${max}, got ${value}`);
 }
 
-function cpuRequest(request: CpuRequest): void {
-  if (request.kind === "shared") range("spec.cpus.count", request.count, 1, MAX_CPU_COUNT);
+/** Of a process, or of a question about one. */
+export function validateCpuRequest(request: CpuRequest): void {
+  if (request.kind === "shared" || request.kind === "exclusive") {
+    range("spec.cpus.count", request.count, 1, MAX_CPU_COUNT);
+  }
+  if (request.kind === "exclusive") {
+    range("spec.cpus.max_wait_ms", request.maxWaitMs, 0, MAX_CPU_WAIT_MS);
+  }
   if (request.kind === "explicit" && request.cpus.length === 0) {
     throw invalidField("spec.cpus.cpus", "", "An explicit placement names at least one CPU");
   }

@@ -39,7 +39,7 @@ export interface Worker {
   readonly startTicks: bigint;
   /** Wall clock. */
   readonly startTimeMs: number;
-  /** As the kernel said after pinning. */
+  /** As the kernel said last. */
   readonly cpus: CpuSet;
   readonly cgroup: string | null;
 }
@@ -119,6 +119,8 @@ export type ProcessEvent =
   | { readonly kind: "spawned"; readonly worker: Worker }
   | { readonly kind: "redirected"; readonly keeper: KeeperIdentity }
   | { readonly kind: "adopted"; readonly keeper: KeeperIdentity; readonly cgroup: string | null }
+  /** The kernel says on which CPUs it may run now. */
+  | { readonly kind: "cpus-seen"; readonly cpus: CpuSet }
   | { readonly kind: "signalled"; readonly signal: SignalRequest }
   /** It could not be sent. */
   | { readonly kind: "signal-failed"; readonly signal: SignalRequest }
@@ -142,6 +144,8 @@ export function step(state: ProcessState, event: ProcessEvent): Step {
       return redirected(state, event.keeper);
     case "adopted":
       return adopted(state, event.keeper, event.cgroup);
+    case "cpus-seen":
+      return cpusSeen(state, event.cpus);
     case "signalled":
       return state.kind === "running" ? [{ ...state, signal: event.signal }, []] : [state, []];
     case "signal-failed":
@@ -189,6 +193,11 @@ function redirected(state: ProcessState, keeper: KeeperIdentity): Step {
 function adopted(state: ProcessState, keeper: KeeperIdentity, cgroup: string | null): Step {
   if (state.kind === "starting" || state.kind === "lost") return [state, []];
   return [{ ...state, worker: { ...state.worker, keeper, cgroup } }, []];
+}
+
+function cpusSeen(state: ProcessState, cpus: CpuSet): Step {
+  if (state.kind !== "running" && state.kind !== "stopping") return [state, []];
+  return [{ ...state, worker: { ...state.worker, cpus } }, []];
 }
 
 function stopRequested(state: ProcessState, stop: StopRequest): Step {

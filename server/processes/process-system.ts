@@ -2,11 +2,13 @@ import { CleanupStack } from "../core/cleanup-stack.js";
 import { type Clock } from "../core/clock.js";
 import { type ProcessUid } from "../core/ids.js";
 import { CpuLedger } from "../cpus/cpu-ledger.js";
-import { type CpuSet } from "../cpus/cpu-set.js";
+import { type CpuSpace } from "../cpus/cpu-space.js";
 import { Admission, type UserDatabase } from "./admission.js";
+import { AffinityCheck, type AffinityReader } from "./affinity-check.js";
 import { Births } from "./births.js";
 import { type ForkServers } from "./fork-servers.js";
 import { type Keeper } from "./keeper.js";
+import { Placements } from "./placements.js";
 import { specBytes } from "./process-spec.js";
 import { ProcessTable } from "./process-table.js";
 import { Processes } from "./processes.js";
@@ -26,7 +28,8 @@ export interface ProcessSystemParts {
   readonly users: UserDatabase;
   readonly clock: Clock;
   readonly log: SupervisorLog;
-  readonly usableCpus: CpuSet;
+  readonly cpus: CpuSpace;
+  readonly affinities: AffinityReader;
   readonly retention: RetentionPolicy;
   readonly newUid: () => ProcessUid;
   readonly baseEnvironment: Readonly<Record<string, string>>;
@@ -39,7 +42,9 @@ export interface ProcessSystemParts {
 export class ProcessSystem implements AsyncDisposable {
   readonly processes: Processes;
   readonly table: ProcessTable;
-  readonly ledger: CpuLedger;
+  readonly ledger: CpuLedger<ProcessUid>;
+  readonly placements: Placements;
+  readonly affinityCheck: AffinityCheck;
   readonly supervisor: Supervisor;
   readonly #cleanup = new CleanupStack();
   readonly #writer: RecordWriter;
@@ -48,7 +53,7 @@ export class ProcessSystem implements AsyncDisposable {
   constructor(parts: ProcessSystemParts) {
     const { recovered, store, keeper, clock, log } = parts;
     const table = new ProcessTable(recovered.counters);
-    const ledger = new CpuLedger(parts.usableCpus);
+    const ledger = new CpuLedger<ProcessUid>(parts.cpus);
     const births = new Births();
     const startClock = new StartClock();
     const { forkServers } = parts;
@@ -66,9 +71,29 @@ export class ProcessSystem implements AsyncDisposable {
       clock,
       onFailure,
     });
+    const placements = new Placements({
+      table,
+      ledger,
+      keeper,
+      writer,
+      clock,
+      log,
+      onMoved: (uid) => void affinityCheck.look(uid),
+    });
+    const affinityCheck = new AffinityCheck({
+      table,
+      ledger,
+      reader: parts.affinities,
+      clock,
+      log,
+      isMoving: (uid) => placements.isMoving(uid),
+      onSeen: (uid, cpus) => supervisor.apply(uid, { kind: "cpus-seen", cpus }),
+    });
     const supervisor = new Supervisor({
       table,
       ledger,
+      placements,
+      affinityCheck,
       keeper,
       births,
       startClock,
@@ -81,7 +106,7 @@ export class ProcessSystem implements AsyncDisposable {
     });
     const admission = new Admission({
       table,
-      ledger,
+      placements,
       keeper,
       births,
       startClock,
@@ -107,10 +132,13 @@ export class ProcessSystem implements AsyncDisposable {
     });
     this.table = table;
     this.ledger = ledger;
+    this.placements = placements;
+    this.affinityCheck = affinityCheck;
     this.supervisor = supervisor;
     this.#writer = writer;
     this.#cleanup.use(writer);
     this.#cleanup.use(removal);
+    this.#cleanup.use(affinityCheck);
     this.#cleanup.defer(() => {
       supervisor[Symbol.dispose]();
     });
@@ -135,7 +163,7 @@ export class ProcessSystem implements AsyncDisposable {
 
 interface RestoredParts {
   readonly table: ProcessTable;
-  readonly ledger: CpuLedger;
+  readonly ledger: CpuLedger<ProcessUid>;
   readonly births: Births;
   readonly retention: Retention;
   readonly clock: Clock;
@@ -155,7 +183,7 @@ function restore(
     if (state.kind === "lost") ended.push({ uid, bytes, endTimeMs: state.loss.endTimeMs });
     else if (state.kind === "exited" && !state.descendantsAlive) {
       ended.push({ uid, bytes, endTimeMs: state.exit.endTimeMs });
-    } else if (placement !== null) ledger.restore(uid, placement);
+    } else ledger.restore(uid, record.spec.cpus, placement);
   }
   ended.sort((a, b) => a.endTimeMs - b.endTimeMs);
   for (const { uid, bytes, endTimeMs } of ended) {

@@ -52,8 +52,8 @@ export class Processes {
     this.#parts = parts;
   }
 
-  create(order: CreateOrder): Promise<ProcessRecord> {
-    return this.#parts.admission.create(order);
+  create(order: CreateOrder, signal?: AbortSignal): Promise<ProcessRecord> {
+    return this.#parts.admission.create(order, signal);
   }
 
   get({ name, uid }: ProcessRef): ProcessRecord {

@@ -13,17 +13,22 @@ export function strangerRecord(
   keeper: KeeperIdentity,
   nowMs: number,
 ): ProcessRecord {
+  // What it asked for is not known: it stays where it is.
+  const placement = worker === null || worker.cpus.length === 0 ? null : worker.cpus;
   return {
     uid,
     name,
     named: false,
     owner: "forkbus",
     labels: { [RECOVERED_LABEL]: "true" },
-    spec: UNKNOWN_SPEC,
+    spec: {
+      ...UNKNOWN_SPEC,
+      cpus: placement === null ? { kind: "none" } : { kind: "explicit", cpus: placement },
+    },
     requestId: null,
     createTimeMs: worker?.startTimeMs ?? nowMs,
     revision: 0,
-    placement: worker === null || worker.cpus.length === 0 ? null : worker.cpus,
+    placement,
     birth: UNKNOWN_BIRTH,
     servesForks: false,
     state:

@@ -12,6 +12,8 @@ import {
   type KeptWorker,
   type SpawnFailure,
 } from "./keeper.js";
+import { type AffinityCheck } from "./affinity-check.js";
+import { type Placements } from "./placements.js";
 import { type ProcessRecord } from "./process-record.js";
 import {
   type Effect,
@@ -45,7 +47,9 @@ export interface SupervisorLog {
 
 export interface SupervisorParts {
   readonly table: ProcessTable;
-  readonly ledger: CpuLedger;
+  readonly ledger: CpuLedger<ProcessUid>;
+  readonly placements: Placements;
+  readonly affinityCheck: AffinityCheck;
   readonly keeper: Keeper;
   readonly births: Births;
   readonly startClock: StartClock;
@@ -105,6 +109,8 @@ export class Supervisor implements KeeperEvents, Disposable {
       // Whether the signal had been sent before the connection broke is not known.
       for (const effect of pendingEffects(state)) this.#perform(uid, effect);
     }
+    this.#parts.placements.connected();
+    this.#parts.affinityCheck.begin();
     this.#parts.removal.resume();
   }
 
@@ -118,6 +124,8 @@ export class Supervisor implements KeeperEvents, Disposable {
     if (this.#parts.table.byUid(uid) === undefined)
       this.#takeIn({ uid, worker, end: null, held: false, servesForks: false });
     this.apply(uid, { kind: "spawned", worker });
+    this.#parts.placements.spawned(uid);
+    this.#parts.affinityCheck.begin();
     this.#parts.births.succeed(uid);
     this.#parts.forkServers.noteBorn(uid);
   }
@@ -266,7 +274,7 @@ export class Supervisor implements KeeperEvents, Disposable {
     }
     this.stdinReady(uid);
     if (!treeHasEnded(state)) return;
-    this.#parts.ledger.release(uid);
+    this.#parts.placements.release(uid);
     this.#parts.removal.noteEnded(record);
     this.#acknowledgeKept(uid, kept);
   }
@@ -297,7 +305,7 @@ export class Supervisor implements KeeperEvents, Disposable {
   #neverBorn(record: ProcessRecord, error: Error | null): void {
     const reason =
       error ?? new DomainError("keeper-unreachable", "The order did not reach the keeper");
-    this.#parts.ledger.release(record.uid);
+    this.#parts.placements.release(record.uid);
     this.#deadlines.disarm(record.uid);
     this.#parts.startClock.take(record.uid);
     this.#parts.removal.forgetUnborn(record).then(
@@ -349,7 +357,7 @@ export class Supervisor implements KeeperEvents, Disposable {
     const { table, clock, ledger, writer } = this.#parts;
     if (this.#identity === null) return;
     const record = strangerRecord(kept, table.nextName(), this.#identity, clock.wallTime());
-    if (record.placement !== null) ledger.restore(record.uid, record.placement);
+    ledger.restore(record.uid, record.spec.cpus, record.placement);
     table.put(record);
     void writer.keep(record.uid);
     if (kept.end !== null) this.#end(kept.uid, kept.end);

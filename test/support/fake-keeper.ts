@@ -1,5 +1,7 @@
 import { DomainError } from "../../server/core/errors.js";
 import type { ProcessUid } from "../../server/core/ids.js";
+import type { CpuSet } from "../../server/cpus/cpu-set.js";
+import type { AffinityQuestion } from "../../server/processes/affinity-check.js";
 import type {
   BirthOrder,
   EndReport,
@@ -48,6 +50,7 @@ export class FakeKeeper implements Keeper {
   readonly births = new Map<ProcessUid, number>();
   readonly acknowledged: ProcessUid[] = [];
   readonly removedOutput: ProcessUid[] = [];
+  readonly pinned: { uid: ProcessUid; cpus: CpuSet }[] = [];
   readonly signals: { uid: ProcessUid; signal: number; scope: "worker" | "tree" }[] = [];
   /** Called before an exit is forgotten. */
   onAcknowledge: (uid: ProcessUid) => void = () => undefined;
@@ -252,6 +255,27 @@ export class FakeKeeper implements Keeper {
     return this.#answer(() => {
       this.removedOutput.push(uid);
     });
+  }
+
+  pin(uid: ProcessUid, cpus: CpuSet): Promise<boolean> {
+    return this.#answer(() => {
+      const slot = this.slots.get(uid);
+      if (!slot?.worker || slot.end !== null) return false;
+      this.pinned.push({ uid, cpus });
+      slot.worker = { ...slot.worker, cpus };
+      return true;
+    });
+  }
+
+  /** What its kernel says of the workers' CPUs. */
+  read(workers: readonly AffinityQuestion[]): Promise<readonly (CpuSet | undefined)[]> {
+    const alive = [...this.slots.values()].filter(({ end }) => end === null);
+    return Promise.resolve(
+      workers.map(({ pid, startTicks }) => {
+        const found = alive.find(({ worker }) => worker?.pid === pid);
+        return found?.worker?.startTicks === startTicks ? found.worker.cpus : undefined;
+      }),
+    );
   }
 
   adopt(): Promise<null> {

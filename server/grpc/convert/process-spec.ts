@@ -2,7 +2,7 @@ import * as proto from "../../../proto/gen/forkbus/v1/process.js";
 import { invalidField } from "../../core/errors.js";
 import { parseName } from "../../core/names.js";
 import { sorted } from "../../cpus/cpu-set.js";
-import { type CpuRequest } from "../../cpus/cpu-request.js";
+import { type CpuLayout, type CpuRequest } from "../../cpus/cpu-request.js";
 import {
   canonicalText,
   DEFAULT_LOG_MAX_BYTES,
@@ -217,13 +217,20 @@ function toLogMaxBytes(retention: proto.LogRetention | undefined): number {
   return Number(retention.maxBytes);
 }
 
-function toCpuRequest(request: proto.CpuRequest | undefined): CpuRequest {
+export function toCpuRequest(request: proto.CpuRequest | undefined): CpuRequest {
   const { CpuPolicy } = proto;
   const policy = request?.policy ?? CpuPolicy.UNSPECIFIED;
   switch (policy) {
     case CpuPolicy.UNSPECIFIED:
     case CpuPolicy.SHARED:
       return { kind: "shared", count: Math.max(1, request?.count ?? 0) };
+    case CpuPolicy.EXCLUSIVE:
+      return {
+        kind: "exclusive",
+        count: Math.max(1, request?.count ?? 0),
+        layout: toLayout(request?.layout ?? proto.CpuLayout.UNSPECIFIED),
+        maxWaitMs: request?.maxWaitMs ?? 0,
+      };
     case CpuPolicy.EXPLICIT:
       return { kind: "explicit", cpus: sorted(request?.cpus ?? []) };
     case CpuPolicy.NONE:
@@ -234,15 +241,49 @@ function toCpuRequest(request: proto.CpuRequest | undefined): CpuRequest {
   }
 }
 
-function fromCpuRequest(request: CpuRequest): proto.CpuRequest {
+export function fromCpuRequest(request: CpuRequest): proto.CpuRequest {
   const { CpuPolicy } = proto;
+  const unset = { count: 0, cpus: [], layout: proto.CpuLayout.UNSPECIFIED, maxWaitMs: 0 };
   switch (request.kind) {
     case "shared":
-      return { policy: CpuPolicy.SHARED, count: request.count, cpus: [] };
+      return { ...unset, policy: CpuPolicy.SHARED, count: request.count };
+    case "exclusive":
+      return {
+        policy: CpuPolicy.EXCLUSIVE,
+        count: request.count,
+        cpus: [],
+        layout: fromLayout(request.layout),
+        maxWaitMs: request.maxWaitMs,
+      };
     case "explicit":
-      return { policy: CpuPolicy.EXPLICIT, count: 0, cpus: [...request.cpus] };
+      return { ...unset, policy: CpuPolicy.EXPLICIT, cpus: [...request.cpus] };
     case "none":
-      return { policy: CpuPolicy.NONE, count: 0, cpus: [] };
+      return { ...unset, policy: CpuPolicy.NONE };
+  }
+}
+
+const LAYOUTS = {
+  compact: proto.CpuLayout.COMPACT,
+  spread: proto.CpuLayout.SPREAD,
+  "full-core": proto.CpuLayout.FULL_CORE,
+} as const satisfies Record<CpuLayout, proto.CpuLayout>;
+
+export function fromLayout(layout: CpuLayout): proto.CpuLayout {
+  return LAYOUTS[layout];
+}
+
+function toLayout(layout: proto.CpuLayout): CpuLayout {
+  switch (layout) {
+    case proto.CpuLayout.UNSPECIFIED:
+    case proto.CpuLayout.COMPACT:
+      return "compact";
+    case proto.CpuLayout.SPREAD:
+      return "spread";
+    case proto.CpuLayout.FULL_CORE:
+      return "full-core";
+    case proto.CpuLayout.UNRECOGNIZED:
+    default:
+      throw unknownValue("spec.cpus.layout", layout);
   }
 }
 

@@ -64,7 +64,7 @@ export function toStateKind(state: proto.ProcessState): ProcessState["kind"] {
 }
 
 function fromState(
-  { state, birth, servesForks }: ProcessRecord,
+  { state, placement, birth, servesForks }: ProcessRecord,
   output: OutputExtents | undefined,
   result: proto.ProcessResult | undefined,
 ): proto.ProcessStatus {
@@ -90,6 +90,7 @@ function fromState(
     exit: fromEnd(state),
     stdout: extents && fromExtent(extents.stdout, closed),
     stderr: extents && fromExtent(extents.stderr, closed),
+    assignedCpus: [...(placement ?? [])],
     descendantsAlive: state.kind === "exited" && state.descendantsAlive,
   };
 }

@@ -1,4 +1,5 @@
 import { type ProcessUid } from "../../core/ids.js";
+import { type CpuSet } from "../../cpus/cpu-set.js";
 import {
   type Adoption,
   type AdoptionTerms,
@@ -190,6 +191,14 @@ export class KeeperClient implements Keeper {
   async removeOutput(uid: ProcessUid): Promise<void> {
     const answer = await this.#request(FrameType.remove, [field.uid(Tag.id, uid)]);
     succeeded(answer, "REMOVE");
+  }
+
+  async pin(uid: ProcessUid, cpus: CpuSet): Promise<boolean> {
+    const answer = await this.#request(FrameType.pin, [
+      field.uid(Tag.id, uid),
+      field.cpus(Tag.cpus, cpus),
+    ]);
+    return succeeded(answer, "PIN", "ESRCH");
   }
 
   async adopt(uid: ProcessUid, worker: Worker, terms: AdoptionTerms): Promise<Adoption | null> {

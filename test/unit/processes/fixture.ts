@@ -1,4 +1,6 @@
 import { parseProcessUid, type ProcessUid } from "../../../server/core/ids.js";
+import { cpuSpace } from "../../../server/cpus/cpu-space.js";
+import { flatTopology } from "../../../server/cpus/topology.js";
 import type { CreateOrder } from "../../../server/processes/admission.js";
 import type { SpawnOrder } from "../../../server/processes/keeper.js";
 import type { ProcessRecord } from "../../../server/processes/process-record.js";
@@ -159,7 +161,12 @@ export class SystemFixture implements AsyncDisposable {
           this.warnings.push(message);
         },
       },
-      usableCpus: USABLE_CPUS,
+      cpus: cpuSpace(flatTopology(USABLE_CPUS), USABLE_CPUS, {
+        cpus: null,
+        reserved: [],
+        minShared: 1,
+      }),
+      affinities: this.keeper,
       retention,
       newUid: () => uidOf(this.#uids.next++),
       baseEnvironment: { PATH: "/bin" },
