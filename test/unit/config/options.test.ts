@@ -56,6 +56,8 @@ describe("the options of the server", () => {
       listen: [{ kind: "unix", path: "/run/user/7/forkbus/forkbus.sock" }],
       retention: { maxRecords: 10_000, maxAgeMs: 86_400_000 },
       cpus: null,
+      reservedCpus: [],
+      sharedCpus: 1,
       keeper: {
         socketPath: null,
         path: null,
@@ -81,7 +83,7 @@ describe("the options of the server", () => {
       [
         ["--state-dir", "state"],
         ["--retention-ms", "0", "--retained-processes", "5"],
-        ["--cpus", "3,0-1"],
+        ["--cpus", "3,0-1", "--reserved-cpus", "0", "--shared-cpus", "2"],
         ["--keeper", "keeper", "--keeper-policy", "/etc/policy", "--cgroup", "none"],
         ["--start-deadline-ms", "1", "--log-reserve-bytes", "0", "--stop-grace-ms", "10"],
         ["--log-format", "json", "--log-level", "debug"],
@@ -94,6 +96,8 @@ describe("the options of the server", () => {
       log: { format: "json", level: "debug" },
       retention: { maxRecords: 5, maxAgeMs: 0 },
       cpus: [0, 1, 3],
+      reservedCpus: [0],
+      sharedCpus: 2,
       keeper: {
         socketPath: null,
         path: resolve("keeper"),
