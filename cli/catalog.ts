@@ -95,6 +95,13 @@ const entries: readonly Entry[] = [
     load: async () => (await import("./commands/queue.js")).queueCommand,
   },
   {
+    name: "cpus",
+    arguments: "[options]",
+    summary: "draw the CPUs and who sits where, and say why a request does not fit",
+    group: workers,
+    load: async () => (await import("./commands/cpus.js")).cpusCommand,
+  },
+  {
     name: "serve",
     arguments: "[options]",
     summary: "start the daemon in this terminal",

@@ -6,7 +6,8 @@ import {
   type WorkerOptions,
 } from "../client/typescript/process-options.js";
 import { type FunctionCallOptions, functionTarget, type ModulePlace } from "./function-options.js";
-import { parseCpuChoice } from "./parse/cpu-choice.js";
+import { type CpuChoice, parseCpuChoice } from "./parse/cpu-choice.js";
+import { parseDurationMs } from "./parse/duration.js";
 import { parseEnvironment } from "./parse/environment-entry.js";
 import { parseLabels } from "./parse/label.js";
 import { parseResourceLimit } from "./parse/resource-limit.js";
@@ -21,6 +22,7 @@ export interface RunOptions extends FunctionCallOptions, TreeLimitOptions {
   readonly name?: string;
   readonly label?: readonly string[];
   readonly cpus?: string;
+  readonly cpusWait?: string;
   readonly env?: readonly string[];
   readonly cwd?: string;
   readonly user?: string;
@@ -72,7 +74,7 @@ export function workerOptions(
 
 function settings(options: RunOptions, place: RunPlace, cwd: string | undefined): WorkerOptions {
   const logMaxBytes = outputBytes(options);
-  const cpus = options.cpus === undefined ? undefined : cpuOption(options.cpus);
+  const cpus = cpuOption(options);
   const limits = treeLimits(options);
   return {
     env: parseEnvironment(options.env ?? [], place.env),
@@ -113,9 +115,20 @@ function workingDirectory(given: string | undefined, place: RunPlace): string | 
   return given;
 }
 
-function cpuOption(text: string): number | readonly number[] {
-  const choice = parseCpuChoice(text);
+function cpuOption({ cpus, cpusWait }: RunOptions): WorkerOptions["cpus"] {
+  const choice = cpus === undefined ? undefined : parseCpuChoice(cpus);
+  if (cpusWait !== undefined && choice?.kind !== "exclusive") {
+    throw new UsageError("--cpus-wait goes with --cpus exclusive:N: other CPUs need no waiting");
+  }
+  const waitMs = cpusWait === undefined ? 0 : parseDurationMs("--cpus-wait", cpusWait);
+  return choice === undefined ? undefined : cpusOf(choice, waitMs);
+}
+
+/** The same as an option of the client. */
+export function cpusOf(choice: CpuChoice, waitMs: number): NonNullable<WorkerOptions["cpus"]> {
   switch (choice.kind) {
+    case "exclusive":
+      return { exclusive: choice.count, layout: choice.layout, waitMs };
     case "count":
       return choice.count;
     case "unpinned":

@@ -3,6 +3,8 @@ export interface ServeOptions {
   readonly stateDir?: string;
   readonly listen?: readonly string[];
   readonly cpus?: string;
+  readonly reservedCpus?: string;
+  readonly sharedCpus?: string;
   readonly retainedProcesses?: string;
   readonly retentionMs?: string;
   readonly tlsCert?: string;
@@ -25,6 +27,8 @@ export function serverArguments(options: ServeOptions): readonly string[] {
   const single: readonly (readonly [string, string | undefined])[] = [
     ["--state-dir", options.stateDir],
     ["--cpus", options.cpus],
+    ["--reserved-cpus", options.reservedCpus],
+    ["--shared-cpus", options.sharedCpus],
     ["--retained-processes", options.retainedProcesses],
     ["--retention-ms", options.retentionMs],
     ["--tls-cert", options.tlsCert],

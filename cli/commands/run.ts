@@ -45,7 +45,12 @@ export function runCommand(invocation: Invocation): Command {
     .option("-l, --label <key=value>", "label to find it by (repeatable)", collect)
     .option(
       "-c, --cpus <cpus>",
-      "a number: pinned to so many CPUs (default: 1); 0: not pinned; a list such as 0,2-3 or 1-1: these",
+      "a number: pinned to so many CPUs (default: 1); 0: not pinned; a list such as 0,2-3 or 1-1: these; " +
+        "exclusive:N or exclusive:N:spread (compact, full-core): so many for it alone",
+    )
+    .option(
+      "--cpus-wait <time>",
+      "how long to wait for exclusive CPUs, after those who asked before, such as 30s. Default: fail",
     )
     .option(
       "-e, --env <name[=value]>",

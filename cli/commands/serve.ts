@@ -35,6 +35,8 @@ export function serveCommand(invocation: Invocation): Command {
       "--cpus <list>",
       "CPUs that workers may be pinned to, such as 0,2-3. Default: all it may use",
     )
+    .option("--reserved-cpus <list>", "CPUs that no worker gets")
+    .option("--shared-cpus <n>", "how many CPUs are never exclusive. Default: 1")
     .option("--retained-processes <n>", "records of ended workers to keep. Default: 10000")
     .option("--retention-ms <ms>", "how long to keep them. Default: 86400000, a day")
     .optionsGroup("Access by TCP:")

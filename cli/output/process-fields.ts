@@ -59,8 +59,14 @@ function pairs(map: Readonly<Record<string, string>>): string {
 function cpusText(process: Process): string {
   const cpus = humanCpuList(process.status?.cpus ?? []);
   const policy = enumName(CpuPolicy, process.spec?.cpus?.policy ?? 0).toLowerCase();
-  if (policy === "none") return cpus === "" ? "not pinned" : `${cpus} (not pinned)`;
-  return policy === "" || cpus === "" ? cpus : `${cpus} (${policy})`;
+  if (policy === "none" && (process.status?.assignedCpus ?? []).length === 0)
+    return cpus === "" ? "not pinned" : `${cpus} (not pinned)`;
+  const text = policy === "" || cpus === "" ? cpus : `${cpus} (${policy})`;
+  const place = humanCpuList(process.status?.assignedCpus ?? []);
+  const isAlive = process.status?.exit === undefined;
+  return isAlive && place !== "" && cpus !== "" && place !== cpus
+    ? `${text}, and its place is ${place}: somebody else has moved it`
+    : text;
 }
 
 function limitsText({ spec, status }: Process): string {

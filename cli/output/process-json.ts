@@ -1,4 +1,5 @@
 import {
+  CpuLayout,
   CpuPolicy,
   ExitCause,
   ExitSource,
@@ -54,6 +55,8 @@ function specJson(spec: ProcessSpec): JsonValue {
       policy: given(enumName(CpuPolicy, spec.cpus.policy)),
       count: spec.cpus.count === 0 ? undefined : spec.cpus.count,
       cpus: spec.cpus.cpus.length === 0 ? undefined : spec.cpus.cpus,
+      layout: given(enumName(CpuLayout, spec.cpus.layout)),
+      max_wait_ms: spec.cpus.maxWaitMs === 0 ? undefined : spec.cpus.maxWaitMs,
     },
     limits: spec.limits && limitsJson(spec.limits),
     stop: spec.stop && { signal: given(spec.stop.signal), grace_ms: spec.stop.graceMs },
@@ -100,6 +103,7 @@ function statusJson(status: ProcessStatus): JsonValue {
     warm: status.warm ? true : undefined,
     template_generation: status.templateGeneration > 0n ? status.templateGeneration : undefined,
     cpus: status.cpus,
+    assigned_cpus: status.assignedCpus.length > 0 ? status.assignedCpus : undefined,
     unenforced_limits: status.unenforcedLimits.length > 0 ? status.unenforcedLimits : undefined,
     cgroup: given(status.cgroup),
     serves_forks: status.servesForks ? true : undefined,

@@ -3,6 +3,7 @@ import type {
   AdminServiceClient,
   GetServerInfoResponse,
 } from "../../proto/gen/forkbus/v1/admin.js";
+import { type CpuServiceClient } from "../../proto/gen/forkbus/v1/cpu.js";
 import { ProcessState, type ProcessServiceClient } from "../../proto/gen/forkbus/v1/process.js";
 import {
   FullPolicy,
@@ -85,6 +86,10 @@ export class Client implements AsyncDisposable {
 
   get admin(): AdminServiceClient {
     return this.#connection.admin;
+  }
+
+  get cpus(): CpuServiceClient {
+    return this.#connection.cpus;
   }
 
   /** A process that is yet to be started. */

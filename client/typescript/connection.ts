@@ -12,6 +12,7 @@ import {
   type AdminServiceClient,
   AdminServiceDefinition,
 } from "../../proto/gen/forkbus/v1/admin.js";
+import { type CpuServiceClient, CpuServiceDefinition } from "../../proto/gen/forkbus/v1/cpu.js";
 import {
   type ProcessServiceClient,
   ProcessServiceDefinition,
@@ -53,6 +54,7 @@ export interface Connection extends RetryPolicy {
   readonly processes: ProcessServiceClient;
   readonly queues: QueueServiceClient;
   readonly admin: AdminServiceClient;
+  readonly cpus: CpuServiceClient;
   readonly templates: TemplateServiceClient;
   /** Opens a stream in both directions. When the connection closes, its listener hears a ForkbusError CANCELLED. */
   duplex<Request, Response>(
@@ -89,6 +91,7 @@ export function openConnection(address: Address, tls: TlsOptions, policy: RetryP
     processes: factory.create(ProcessServiceDefinition, channel),
     queues: factory.create(QueueServiceDefinition, channel),
     admin: factory.create(AdminServiceDefinition, channel),
+    cpus: factory.create(CpuServiceDefinition, channel),
     templates: factory.create(TemplateServiceDefinition, channel),
     duplex: (method, listener) => {
       closing.signal.throwIfAborted();

@@ -28,6 +28,7 @@ export type { Payload } from "./payload.js";
 export type { JoinOptions, KillOptions, Process, Stopped, StopOptions } from "./process.js";
 export type {
   NodeTarget,
+  ExclusiveCpus,
   ProcessOptions,
   ProgramTarget,
   PythonTarget,

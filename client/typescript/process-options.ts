@@ -1,4 +1,5 @@
 import {
+  CpuLayout,
   CpuPolicy,
   type CpuRequest,
   type DeepPartial,
@@ -47,6 +48,16 @@ export interface NodeTarget extends FunctionOptions {
   readonly python?: undefined;
 }
 
+/** CPUs for one worker alone; workers that share them are moved away first. */
+export interface ExclusiveCpus {
+  /** How many. */
+  readonly exclusive: number;
+  /** Close together (the default), far apart, or whole cores with all their SMT siblings. */
+  readonly layout?: "compact" | "spread" | "full-core";
+  /** How long to wait for them, after those who asked before. Default 0: creating fails when there are none. */
+  readonly waitMs?: number;
+}
+
 /** What goes for all workers. */
 export interface WorkerOptions {
   /** Default: the daemon makes one. */
@@ -58,9 +69,9 @@ export interface WorkerOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /**
    * A number: pinned to that many CPUs, those with the fewest workers. A list: pinned to these. `"all"` or 0: not
-   * pinned. Default: 1.
+   * pinned. `{ exclusive: 2 }`: pinned to CPUs on which no other worker is. Default: 1.
    */
-  readonly cpus?: number | "all" | readonly number[];
+  readonly cpus?: number | "all" | readonly number[] | ExclusiveCpus;
   /** By the kernel's names, such as `RLIMIT_NOFILE`. `undefined` as a limit means unlimited. */
   readonly rlimits?: Readonly<Record<string, RlimitOption>>;
   /** For the worker and all its descendants together, by cgroup v2. */
@@ -181,12 +192,24 @@ export function stopPolicy(options: {
   };
 }
 
-function cpuRequest(cpus: ProcessOptions["cpus"]): DeepPartial<CpuRequest> {
+export function cpuRequest(cpus: ProcessOptions["cpus"]): DeepPartial<CpuRequest> {
   if (cpus === undefined) return {};
   if (cpus === "all" || cpus === 0) return { policy: CpuPolicy.NONE };
   if (typeof cpus === "number") return { policy: CpuPolicy.SHARED, count: cpus };
-  return { policy: CpuPolicy.EXPLICIT, cpus: [...cpus] };
+  if (!("exclusive" in cpus)) return { policy: CpuPolicy.EXPLICIT, cpus: [...cpus] };
+  return {
+    policy: CpuPolicy.EXCLUSIVE,
+    count: cpus.exclusive,
+    layout: LAYOUTS[cpus.layout ?? "compact"],
+    maxWaitMs: cpus.waitMs ?? 0,
+  };
 }
+
+const LAYOUTS = {
+  compact: CpuLayout.COMPACT,
+  spread: CpuLayout.SPREAD,
+  "full-core": CpuLayout.FULL_CORE,
+} as const;
 
 function rlimits(limits: Readonly<Record<string, RlimitOption>>) {
   return Object.entries(limits).map(([resource, { soft, hard }]) => ({

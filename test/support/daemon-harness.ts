@@ -10,6 +10,7 @@ import {
   AdminServiceDefinition,
   type AdminServiceClient,
 } from "../../proto/gen/forkbus/v1/admin.js";
+import { CpuServiceDefinition, type CpuServiceClient } from "../../proto/gen/forkbus/v1/cpu.js";
 import {
   type Process,
   ProcessServiceDefinition,
@@ -103,6 +104,10 @@ export class DaemonHarness implements AsyncDisposable {
 
   get queues(): QueueServiceClient {
     return createClient(QueueServiceDefinition, this.#connect());
+  }
+
+  get cpus(): CpuServiceClient {
+    return createClient(CpuServiceDefinition, this.#connect());
   }
 
   get admin(): AdminServiceClient {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from .cpu_request import ExclusiveCpus, cpu_request
 from .function_target import FunctionOptions, node_target, python_target
 from .resource_limits import Limits, Rlimit, resource_limits
 from .start_facts import METHOD_NUMBERS, StartMethod
@@ -42,9 +43,9 @@ class ProcessOptions(FunctionOptions, total=False):
     cwd: str
     """Absolute. Default: `/`."""
     labels: Mapping[str, str]
-    cpus: int | Literal["all"] | Sequence[int]
+    cpus: int | Literal["all"] | Sequence[int] | ExclusiveCpus
     """A number: pinned to that many CPUs, those with the fewest workers. A sequence: pinned to these. `"all"` or 0: not
-    pinned. Default: 1."""
+    pinned. `{"exclusive": 2}`: pinned to CPUs on which no other worker is. Default: 1."""
     rlimits: Mapping[str, Rlimit]
     """For each process of the tree, by the kernel's names, such as `RLIMIT_NOFILE`."""
     limits: Limits
@@ -86,7 +87,7 @@ def process_message(options: ProcessOptions, local: bool) -> wire.Process:
         working_dir=options.get("cwd", ""),
         open_stdin=options.get("open_stdin", False),
         merge_stderr=options.get("merge_stderr", False),
-        cpus=_cpu_request(options),
+        cpus=cpu_request(options.get("cpus")),
         on_exit=wire.ON_EXIT_WAIT_TREE if options.get("on_exit") == "wait-tree" else wire.ON_EXIT_KILL_TREE,
         stdout=_stdio_mode(options.get("stdout", "keep")),
         stderr=_stdio_mode(options.get("stderr", "keep")),
@@ -140,19 +141,6 @@ def _exec_target(options: ProcessOptions) -> wire.ExecTarget:
 
 def stop_policy(stop_signal: str | None, grace: float | None) -> wire.StopPolicy:
     return wire.StopPolicy(signal=stop_signal or "", grace_ms=None if grace is None else round(grace * 1000))
-
-
-def _cpu_request(options: ProcessOptions) -> wire.CpuRequest:
-    cpus = options.get("cpus")
-    if cpus is None:
-        return wire.CpuRequest()
-    if cpus == "all" or cpus == 0:
-        return wire.CpuRequest(policy=wire.CPU_POLICY_NONE)
-    if isinstance(cpus, int):
-        return wire.CpuRequest(policy=wire.CPU_POLICY_SHARED, count=cpus)
-    if isinstance(cpus, str):
-        raise ValueError(f"cpus is a number, a sequence of numbers or 'all', got {cpus!r}")
-    return wire.CpuRequest(policy=wire.CPU_POLICY_EXPLICIT, cpus=cpus)
 
 
 def _stdio_mode(mode: Literal["keep", "null"]) -> wire.StdioMode.ValueType:
