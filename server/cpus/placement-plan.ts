@@ -135,7 +135,7 @@ function planShared<Holder extends string>(
       code: "cpus-exhausted",
       message: `${counted(count)} asked for, and workers may use ${usable.length} (${formatCpuSet(usable)})${taken === 0 ? "" : `, of which ${taken} are exclusive`}`,
       facts: { missing: String(count - sharedSet.length) },
-      blockers: exclusiveHolders(occupancy, usable),
+      blockers: count <= usable.length ? exclusiveHolders(occupancy, usable) : [],
       isTemporary: count <= usable.length,
     });
   }
@@ -184,25 +184,25 @@ function planExclusive<Holder extends string>(
   ];
   if (cpus === undefined) {
     const lies = layout === "full-core" ? " in whole cores" : "";
+    const never = isTemporary ? "" : `; never more than ${Math.max(0, largest)} can be given`;
     return refused([...steps, unnamed], {
       code: "cpus-exhausted",
-      message: `${asked}${lies}, and ${free.length} of ${usable.length} (${formatCpuSet(usable)}) are free of workers that cannot be moved`,
+      message: `${asked}${lies}, and ${free.length} of ${usable.length} (${formatCpuSet(usable)}) are free of workers that cannot be moved${never}`,
       facts: { missing: String(Math.max(1, count - free.length)) },
-      blockers: [...new Set(blockers)],
+      blockers: isTemporary ? [...new Set(blockers)] : [],
       isTemporary,
     });
   }
   const wideNow = kept > space.minShared;
+  const holders = [
+    ...exclusiveHolders(occupancy, usable),
+    ...[...wide].filter(([, width]) => wideNow && width === kept).map(([holder]) => holder),
+  ];
   return refused([...steps, unnamed], {
     code: "shared-set-would-be-empty",
     message: `${asked}, and ${room} of ${usable.length} (${formatCpuSet(usable)}) can be given: ${kept} stay shared${wideNow ? ", for a worker that shares so many" : ""}`,
     facts: { missing: String(count - room) },
-    blockers: [
-      ...new Set([
-        ...exclusiveHolders(occupancy, usable),
-        ...[...wide].filter(([, width]) => wideNow && width === kept).map(([holder]) => holder),
-      ]),
-    ],
+    blockers: isTemporary ? holders : [],
     isTemporary,
   });
 }

@@ -144,7 +144,7 @@ export class Placements {
   #pin(uid: ProcessUid): void {
     const { table, keeper, log } = this.#parts;
     const record = table.byUid(uid);
-    if (record?.placement == null) return;
+    if (record === undefined || record.placement === null) return;
     if (record.state.kind === "starting") {
       this.#late.add(uid);
       return;
