@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import type { CpuRequest } from "../../../server/cpus/cpu-request.js";
 import type { ProcessUid } from "../../../server/core/ids.js";
 import type { ProcessRecord } from "../../../server/processes/process-record.js";
 import { treeHasEnded } from "../../../server/processes/process-state.js";
@@ -66,6 +67,14 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("advance" as const), ms: fc.nat(2000) }) },
 );
 
+/** By the number of the request; all beyond: not pinned. */
+const CPU_REQUESTS: readonly CpuRequest[] = [
+  { kind: "shared", count: 1 },
+  { kind: "shared", count: 2 },
+  { kind: "exclusive", count: 1, layout: "compact", maxWaitMs: 0 },
+  { kind: "exclusive", count: 1, layout: "spread", maxWaitMs: 1500 },
+];
+
 const RETENTION = { maxRecords: 3, maxAgeMs: 5000 };
 
 /** The system under test, and what the model knows that the system has to find out. */
@@ -75,6 +84,7 @@ class Run {
   readonly ends = new Map<ProcessUid, number>();
   readonly deleted = new Set<ProcessUid>();
   pendingCreates = 0;
+  #restarts = 0;
 
   constructor() {
     this.#watch();
@@ -150,8 +160,13 @@ class Run {
     const { keeper, system } = this.fixture;
     const living = this.records.filter(({ state }) => !treeHasEnded(state));
     for (const cpu of USABLE_CPUS) {
-      const placed = living.filter(({ placement }) => placement?.includes(cpu) === true).length;
-      assert.equal(system.ledger.workersOn(cpu), placed, `load of CPU ${cpu}`);
+      const placed = living.filter(
+        ({ spec, placement }) => spec.cpus.kind !== "none" && placement?.includes(cpu) === true,
+      );
+      assert.equal(system.ledger.workersOn(cpu), placed.length, `load of CPU ${cpu}`);
+      if (!placed.some(({ spec }) => spec.cpus.kind === "exclusive")) continue;
+      const on = living.filter(({ placement }) => placement?.includes(cpu) === true);
+      assert.equal(on.length, 1, `CPU ${cpu} is exclusive, and others are on it`);
     }
     for (const [uid, births] of keeper.births) assert.equal(births, 1, `births of ${uid}`);
     const requests = this.records.map(({ requestId }) => requestId).filter((id) => id !== null);
@@ -166,6 +181,10 @@ class Run {
       assert.ok(record !== undefined, `worker ${uid} has no record`);
       if (worker !== null && end === null) {
         assert.ok(["running", "stopping"].includes(record.state.kind), `${uid} is alive`);
+        // What an earlier daemon had under way when it died is reported, and left.
+        if (this.#restarts === 0 && record.placement !== null) {
+          assert.deepEqual(worker.cpus, record.placement, `${uid} is not where it was placed`);
+        }
       }
     }
   }
@@ -232,7 +251,7 @@ class Run {
     const { processes } = this.fixture.system;
     const order = orderOf({
       requestId: request === 0 ? null : `request-${request}`,
-      spec: specOf({ onExit: "wait-tree", cpus: { kind: "shared", count: (request % 3) + 1 } }),
+      spec: specOf({ onExit: "wait-tree", cpus: CPU_REQUESTS[request] ?? { kind: "none" } }),
     });
     this.pendingCreates++;
     processes
@@ -260,6 +279,7 @@ class Run {
   }
 
   async #restart(): Promise<void> {
+    this.#restarts++;
     const old = this.fixture;
     old.keeper.disconnect();
     await settled();
