@@ -3,7 +3,7 @@ import { DomainError } from "../core/errors.js";
 import { type ProcessUid } from "../core/ids.js";
 import { functionOrder, liveForkOrder, programOrder } from "./birth-order.js";
 import { type Births } from "./births.js";
-import { type ForkServers, type Source } from "./fork-servers.js";
+import { type ForkServers, type Source, type WarmWorker } from "./fork-servers.js";
 import { type BirthOrder, give, type Keeper, type UserIds } from "./keeper.js";
 import { type LiveForks } from "./live-forks.js";
 import { type Placements } from "./placements.js";
@@ -11,6 +11,7 @@ import { type ProcessRecord } from "./process-record.js";
 import { canonicalText, type ProcessSpec, specBytes, validateSpec } from "./process-spec.js";
 import { type ProcessTable } from "./process-table.js";
 import { type RecordStore } from "./record-store.js";
+import { SIGKILL } from "./signals.js";
 import { type StartClock } from "./start-clock.js";
 import { type Supervisor } from "./supervisor.js";
 import { methodOf, type StartMethod } from "./target.js";
@@ -204,16 +205,16 @@ export class Admission {
     });
     births.begin(uid);
     placements.admitted(requestKey(order));
-    return { record, limits: limits.settings };
+    return { record, limits: limits.settings, warm };
   }
 
-  #takeWarm({ target }: ProcessSpec): ReturnType<ForkServers["takeWarm"]> {
+  #takeWarm({ target }: ProcessSpec): WarmWorker | undefined {
     if (target.kind === "exec" || target.origin.method !== "forkserver") return undefined;
     return this.#parts.forkServers.takeWarm(target.origin.template);
   }
 
   /** The intent is kept: the worker is ordered, now or when its fork server has time for it. */
-  #begin({ record, limits }: Admitted, args: Uint8Array, user: UserIds | null): void {
+  #begin({ record, limits, warm }: Admitted, args: Uint8Array, user: UserIds | null): void {
     const { baseEnvironment, forkServers, liveForks } = this.#parts;
     const { target } = record.spec;
     // While the intent was being kept, or its fork server was busy, it may have been moved.
@@ -237,23 +238,24 @@ export class Admission {
       this.#order(order({ kind: "spawn", recipe, generation }));
       return;
     }
-    this.#fork(record, origin.template, order);
+    this.#fork(record, origin.template, warm, order);
   }
 
   #fork(
-    { uid, birth }: ProcessRecord,
+    { uid }: ProcessRecord,
     template: string,
+    warm: WarmWorker | undefined,
     order: (source: Source) => BirthOrder,
   ): void {
     const { forkServers, supervisor } = this.#parts;
-    if (birth.warm) {
-      const { recipe } = forkServers.recipe(template);
-      this.#order(order({ kind: "go", recipe, generation: birth.generation }));
+    if (warm !== undefined) {
+      const { recipe, generation } = warm;
+      this.#order(order({ kind: "go", recipe, generation }));
     }
     forkServers.submit({
       uid,
       template,
-      started: birth.warm,
+      started: warm !== undefined,
       start: (source) => {
         this.#from(uid, source.kind === "spawn" ? "spawn" : "forkserver", source.generation);
         this.#order(order(source));
@@ -279,11 +281,14 @@ export class Admission {
   }
 
   async #takeBack(record: ProcessRecord, error: unknown): Promise<never> {
-    const { table, placements, births, store } = this.#parts;
+    const { table, placements, births, store, keeper } = this.#parts;
     const reason = error instanceof Error ? error : new Error("Not started", { cause: error });
     table.remove(record.uid);
     placements.release(record.uid);
     births.fail(record.uid, reason);
+    // A worker that was forked in advance waits for an order, which nobody will give.
+    if (record.birth.warm)
+      await keeper.signal(record.uid, SIGKILL, "worker").catch(() => undefined);
     // Where the intent was kept and cannot be removed, the next start of the daemon drops it.
     await store.remove(record, null).catch(() => undefined);
     throw reason;
@@ -300,6 +305,7 @@ interface Admitted {
   readonly record: ProcessRecord;
   /** Settings of its leaf. */
   readonly limits: readonly string[];
+  readonly warm: WarmWorker | undefined;
 }
 
 /** Creates with the same one are for the same worker. */

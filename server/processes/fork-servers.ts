@@ -53,6 +53,14 @@ export interface BirthJob {
   fail(error: Error): void;
 }
 
+/** Forked before anybody asked for it. */
+export interface WarmWorker {
+  readonly uid: ProcessUid;
+  readonly generation: number;
+  /** What its zygote was made from. */
+  readonly recipe: Recipe;
+}
+
 /** Where workers come from that are not started afresh. The templates are. */
 export interface ForkServers {
   /** What can be known at once. DomainError `template-not-found`, `preload-failed`, or `invalid-field` for another runtime. */
@@ -60,11 +68,13 @@ export interface ForkServers {
   /** A fresh one of its kind. */
   recipe(template: string): { readonly recipe: Recipe; readonly generation: number };
   /** A worker that was forked in advance, which is the caller's from now on. */
-  takeWarm(template: string): { readonly uid: ProcessUid; readonly generation: number } | undefined;
+  takeWarm(template: string): WarmWorker | undefined;
   /** Starts the job as soon as it can be; jobs of one template in the order in which they came. */
   submit(job: BirthJob): void;
   /** The worker of a job is born. */
   noteBorn(uid: ProcessUid): void;
+  /** The worker of a job is not waited for any more, born or not. */
+  noteGone(uid: ProcessUid): void;
   /** Its worker was not born: true when it is tried again, false when it is over with it. */
   retries(uid: ProcessUid, failure: SpawnFailure): boolean;
 }

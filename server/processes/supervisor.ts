@@ -132,7 +132,8 @@ export class Supervisor implements KeeperEvents, Disposable {
 
   spawnFailed(uid: ProcessUid, failure: SpawnFailure): void {
     const record = this.#parts.table.byUid(uid);
-    if (record === undefined) return;
+    // One that was forked in advance, and died before its order: that is about to fail.
+    if (record === undefined || this.#parts.births.awaitsOrder(uid)) return;
     // A create that was stopped meanwhile is not tried again.
     const wanted = record.state.kind === "starting" && record.state.stop === null;
     this.#parts.births.withdraw(uid);
@@ -303,6 +304,7 @@ export class Supervisor implements KeeperEvents, Disposable {
   }
 
   #neverBorn(record: ProcessRecord, error: Error | null): void {
+    this.#parts.forkServers.noteGone(record.uid);
     const reason =
       error ?? new DomainError("keeper-unreachable", "The order did not reach the keeper");
     this.#parts.placements.release(record.uid);
@@ -349,6 +351,7 @@ export class Supervisor implements KeeperEvents, Disposable {
 
   #lose(uid: ProcessUid, reason: LostReason): void {
     this.#parts.log.warn("process lost", { uid, reason });
+    this.#parts.forkServers.noteGone(uid);
     const loss = { reason, message: LOSSES[reason], endTimeMs: this.#parts.clock.wallTime() };
     this.apply(uid, { kind: "lost", loss });
   }

@@ -60,6 +60,14 @@ export class ForkQueue {
     return "waits";
   }
 
+  /** It is over, however that came: true when it was one of ours. */
+  drop(uid: ProcessUid): boolean {
+    const waiting = this.#waiting.filter(({ job }) => job.uid !== uid);
+    const wasWaiting = waiting.length < this.#waiting.length;
+    this.#waiting = waiting;
+    return this.#underWay.delete(uid) || wasWaiting;
+  }
+
   /** Nothing serves, and nothing will. */
   failAll(error: Error): void {
     const waiting = this.#waiting;

@@ -1,6 +1,12 @@
 import { type Clock } from "../core/clock.js";
+import { DomainError } from "../core/errors.js";
 import { type ProcessUid } from "../core/ids.js";
-import { type BirthJob, type Recipe, type Source } from "../processes/fork-servers.js";
+import {
+  type BirthJob,
+  type Recipe,
+  type Source,
+  type WarmWorker,
+} from "../processes/fork-servers.js";
 import { type Keeper, type SpawnFailure } from "../processes/keeper.js";
 import { ForkQueue } from "./fork-queue.js";
 import { type TemplateRecord } from "./template-record.js";
@@ -32,6 +38,7 @@ export class ForkWork {
   readonly #parts: ForkWorkParts;
   readonly #queues = new Map<string, ForkQueue>();
   readonly #pools = new Map<string, WarmPool>();
+  readonly #recipes = new Map<ProcessUid, Recipe>();
 
   constructor(parts: ForkWorkParts) {
     this.#parts = parts;
@@ -43,11 +50,18 @@ export class ForkWork {
     this.pump(job.template);
   }
 
-  takeWarm(name: string): { readonly uid: ProcessUid; readonly generation: number } | undefined {
+  takeWarm(name: string): WarmWorker | undefined {
+    const source = this.#source(name);
     const taken = this.#pools.get(name)?.take();
+    if (taken === undefined || source === undefined) return undefined;
     // Whoever takes one comes first.
-    if (taken !== undefined) this.#refillLater(name, 0);
-    return taken;
+    this.#refillLater(name, 0);
+    return { ...taken, recipe: source.recipe };
+  }
+
+  /** What a zygote is made from, whatever becomes of its template's spec. */
+  madeFrom(zygote: ProcessUid, recipe: Recipe): void {
+    this.#recipes.set(zygote, recipe);
   }
 
   warmWorkers(name: string): number {
@@ -79,10 +93,19 @@ export class ForkWork {
     return false;
   }
 
+  /** The job is over, however that came: its place is free, and it is not tried again. */
+  drop(uid: ProcessUid): void {
+    this.#recipes.delete(uid);
+    for (const [name, queue] of this.#queues) if (queue.drop(uid)) this.pump(name);
+  }
+
   /** Starts what waits, or fails it where nothing will ever serve. */
   pump(name: string): void {
     const template = this.#parts.table.byName(name);
-    if (template === undefined) return;
+    if (template === undefined || template.record.deleted) {
+      this.end(name);
+      return;
+    }
     const { state } = template;
     const source = this.#source(name);
     if (source !== undefined) this.#queue(name).pump(source);
@@ -99,10 +122,14 @@ export class ForkWork {
     this.#refill(name);
   }
 
-  /** Nothing serves any more, and what waits fails. */
-  end(name: string, error: Error): void {
+  /** The template is deleted: nothing serves any more, and what waits fails. */
+  end(name: string): void {
     this.#pools.get(name)?.serve(null, 0);
-    this.#queues.get(name)?.failAll(error);
+    this.#queues.get(name)?.failAll(
+      new DomainError("template-not-found", `The template ${name} was deleted`, {
+        facts: { name },
+      }),
+    );
   }
 
   endWarm(): void {
@@ -147,7 +174,8 @@ export class ForkWork {
     if (serving === null && fallback === null) return undefined;
     const recipe = this.#parts.recipe(template.record);
     if (serving !== null) {
-      return { kind: "fork", server: serving.uid, recipe, generation: serving.generation };
+      const made = this.#recipes.get(serving.uid) ?? recipe;
+      return { kind: "fork", server: serving.uid, recipe: made, generation: serving.generation };
     }
     return { kind: "spawn", recipe, generation: fallback?.generation ?? 0 };
   }

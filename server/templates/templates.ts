@@ -1,7 +1,12 @@
 import { type Clock } from "../core/clock.js";
 import { DomainError, invalidField } from "../core/errors.js";
 import { type ProcessUid } from "../core/ids.js";
-import { type BirthJob, type ForkServers, type Recipe } from "../processes/fork-servers.js";
+import {
+  type BirthJob,
+  type ForkServers,
+  type Recipe,
+  type WarmWorker,
+} from "../processes/fork-servers.js";
 import { type SpawnFailure } from "../processes/keeper.js";
 import { canonicalText } from "../processes/process-spec.js";
 import { type Runtime } from "../processes/target.js";
@@ -36,6 +41,8 @@ export interface TemplatesParts {
   readonly newUid: () => ProcessUid;
   readonly clock: Clock;
 }
+
+const DELETE_WAIT_MS = 2000;
 
 const RUNTIMES: readonly Runtime[] = ["python", "node"];
 
@@ -134,7 +141,7 @@ export class Templates implements ForkServers {
   }
 
   async delete(name: string): Promise<void> {
-    const { table, store, zygotes } = this.#parts;
+    const { table, store, zygotes, clock } = this.#parts;
     const template = table.byName(name);
     if (template === undefined || template.record.deleted) return;
     this.#mustNotBeBuiltIn(template.record);
@@ -148,10 +155,20 @@ export class Templates implements ForkServers {
         },
       );
     }
-    const record = { ...template.record, deleted: true };
-    await store.save(record);
-    table.put({ ...template, record });
+    // At once: what happens to its zygotes meanwhile must not be forgotten.
+    const { record } = table.put({ ...template, record: { ...template.record, deleted: true } });
+    try {
+      await store.save(record);
+    } catch (error) {
+      const now = table.byName(name);
+      if (now !== undefined) table.put({ ...now, record: { ...now.record, deleted: false } });
+      throw error;
+    }
     zygotes.delete(name);
+    // The name is free when its zygotes have gone, which takes long only while the keeper is away.
+    const watch = (onChange: () => void): Disposable => table.watch(name, onChange);
+    const holds = (): boolean => table.byName(name)?.record.uid !== record.uid;
+    await waitUntil({ watch, holds }, DELETE_WAIT_MS, clock, new AbortController().signal);
   }
 
   /** False when the wait ran out. Fails with `template-not-found` when it is deleted meanwhile. */
@@ -191,7 +208,7 @@ export class Templates implements ForkServers {
     };
   }
 
-  takeWarm(name: string): { readonly uid: ProcessUid; readonly generation: number } | undefined {
+  takeWarm(name: string): WarmWorker | undefined {
     return this.#parts.zygotes.work.takeWarm(name);
   }
 
@@ -201,6 +218,10 @@ export class Templates implements ForkServers {
 
   noteBorn(uid: ProcessUid): void {
     this.#parts.zygotes.work.noteBorn(uid);
+  }
+
+  noteGone(uid: ProcessUid): void {
+    this.#parts.zygotes.work.drop(uid);
   }
 
   retries(uid: ProcessUid, failure: SpawnFailure): boolean {

@@ -29,6 +29,8 @@ export interface ZygoteStarterParts {
 export class ZygoteStarter {
   readonly #parts: ZygoteStarterParts;
   readonly #deadlines = new Map<ProcessUid, AbortController>();
+  /** The keeper has not heard of them yet. */
+  readonly #unordered = new Set<ProcessUid>();
 
   constructor(parts: ZygoteStarterParts) {
     this.#parts = parts;
@@ -42,9 +44,12 @@ export class ZygoteStarter {
     if (template === undefined || zygote?.uid !== uid) return;
     const record = { ...template.record, zygotes: [...template.record.zygotes, zygote] };
     table.put({ ...template, record });
+    this.#unordered.add(uid);
     try {
       await this.#parts.store.save(record);
+      if (!this.#unordered.has(uid)) return;
       const recipe = this.#parts.recipe(record);
+      this.#parts.work.madeFrom(uid, recipe);
       if (record.spec.parent !== null) {
         this.#forkFromParent(record, uid, recipe, record.spec.parent);
         return;
@@ -52,11 +57,10 @@ export class ZygoteStarter {
       const user = recipe.runAs === null ? null : await this.#parts.user(recipe.runAs);
       if (user === undefined)
         throw new Error(`There is no user ${recipe.runAs ?? ""} on this host`);
-      if (table.byName(name)?.state.loading?.uid !== uid) return;
+      if (!this.#unordered.has(uid)) return;
       this.#order(name, uid, freshZygote(uid, record, recipe, baseEnvironment, user), keeper);
     } catch (error) {
-      // While the keeper is away, its return is what starts it again.
-      if (error instanceof DomainError && error.code === "keeper-unreachable") return;
+      if (isAway(error)) return;
       const message = error instanceof Error ? error.message : String(error);
       this.#parts.failed(name, uid, failureOf(message));
     }
@@ -78,17 +82,12 @@ export class ZygoteStarter {
         template: parent,
         started: false,
         start: (source: Source) => {
-          if (source.kind !== "fork")
-            fail(failureOf(`Its parent ${parent} cannot be forked on this host`));
-          else
-            this.#order(
-              name,
-              uid,
-              forkedZygote(uid, record, recipe, baseEnvironment, source.server),
-              keeper,
-            );
+          if (source.kind !== "fork") throw new Error("it cannot be forked on this host");
+          const order = forkedZygote(uid, record, recipe, baseEnvironment, source.server);
+          this.#order(name, uid, order, keeper);
         },
         fail: (error) => {
+          if (isAway(error)) return;
           fail(failureOf(`Its parent ${parent} failed: ${error.message}`));
         },
       });
@@ -97,6 +96,7 @@ export class ZygoteStarter {
 
   #order(name: string, uid: ProcessUid, order: BirthOrder, keeper: Keeper): void {
     give(keeper, order);
+    this.#unordered.delete(uid);
     const timeoutMs = this.#parts.table.byName(name)?.record.spec.preloadTimeoutMs ?? 0;
     const deadline = new AbortController();
     this.#deadlines.get(uid)?.abort();
@@ -113,9 +113,27 @@ export class ZygoteStarter {
     );
   }
 
+  /** Its order came to nothing, and is to be given again. */
+  noteWaits(uid: ProcessUid): void {
+    this.disarm(uid);
+    this.#unordered.add(uid);
+  }
+
+  /** It is not wanted any more: true when it has not been ordered yet, and never will be. */
+  withdraw(uid: ProcessUid): boolean {
+    this.disarm(uid);
+    this.#parts.work.drop(uid);
+    return this.#unordered.delete(uid);
+  }
+
   /** It is ready, or over. */
   disarm(uid: ProcessUid): void {
     this.#deadlines.get(uid)?.abort();
     this.#deadlines.delete(uid);
   }
+}
+
+/** While the keeper is away, its return is what starts a zygote again. */
+function isAway(error: unknown): boolean {
+  return error instanceof DomainError && error.code === "keeper-unreachable";
 }

@@ -2,7 +2,7 @@ import { DomainError } from "../core/errors.js";
 import { type ProcessUid } from "../core/ids.js";
 import { type EndReport, type KeptWorker, type SpawnFailure } from "../processes/keeper.js";
 import { type ExitOutcome, type Worker } from "../processes/process-state.js";
-import { SIGKILL, SIGTERM, signalName } from "../processes/signals.js";
+import { SIGKILL, signalName } from "../processes/signals.js";
 import { ForkWork } from "./fork-work.js";
 import { phaseOf, step, type TemplateEffect, type TemplateEvent } from "./template-state.js";
 import { type Template } from "./template-table.js";
@@ -106,18 +106,9 @@ export class ZygoteSupervisor implements AsyncDisposable {
   /** Nothing serves any more, and what waits for it fails; the record goes when its last zygote has gone. */
   delete(name: string): void {
     this.apply(name, { kind: "deleted" });
-    this.#work.end(
-      name,
-      new DomainError("template-not-found", `The template ${name} was deleted`, {
-        facts: { name },
-      }),
-    );
-    const template = this.#parts.table.byName(name);
-    if (template === undefined) return;
-    for (const { uid } of template.record.zygotes) this.#kill(uid, SIGTERM);
-    if (template.record.zygotes.length > 0) return;
-    this.#parts.table.remove(name);
-    this.#follow(this.#parts.store.remove(name));
+    this.#work.end(name);
+    for (const { uid } of this.#parts.table.byName(name)?.record.zygotes ?? []) this.#end(uid);
+    this.#removeDeleted(name);
   }
 
   /** The process that a zygote is; undefined until it has started. */
@@ -141,6 +132,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
       for (const { uid } of template.record.zygotes) this.#reconcile(template, uid, known.get(uid));
     }
     for (const { record, state } of [...this.#parts.table.all()]) {
+      this.#removeDeleted(record.name);
       const wanted = !record.builtIn || this.#parts.table.childrenOf(record.name).length > 0;
       if (!record.deleted && wanted && phaseOf(state) === "idle") this.want(record.name);
       this.#work.pump(record.name);
@@ -160,9 +152,19 @@ export class ZygoteSupervisor implements AsyncDisposable {
       return;
     }
     const name = this.#nameOf(uid);
-    if (name === undefined || this.#work.retries(uid, failure)) return;
+    if (name === undefined) return;
+    const verdict = this.#verdicts.get(uid);
+    const wanted = this.#parts.table.byName(name)?.state.loading?.uid === uid;
+    if (wanted && verdict === undefined && this.#work.retries(uid, failure)) {
+      this.#starter.noteWaits(uid);
+      return;
+    }
     this.#forget(uid);
-    this.apply(name, { kind: "failed", uid, failure: failureOf(whyNotStarted(failure)) });
+    this.apply(name, {
+      kind: "failed",
+      uid,
+      failure: verdict ?? failureOf(whyNotStarted(failure)),
+    });
   }
 
   exited(uid: ProcessUid, end: EndReport): void {
@@ -200,12 +202,14 @@ export class ZygoteSupervisor implements AsyncDisposable {
   #reconcile({ record, state }: Template, uid: ProcessUid, known: KeptWorker | undefined): void {
     const { name } = record;
     if (known?.worker) this.#workers.set(uid, known.worker);
+    // What was forked may be told only by this look.
+    if (known?.worker) this.#work.noteBorn(uid);
     const ours = state.serving?.uid === uid || state.loading?.uid === uid;
     if (known === undefined) {
       // One that was loading is begun anew; one that served has died with its keeper.
+      this.#forget(uid);
       if (state.loading?.uid === uid) this.#reload(name);
       else if (ours) this.apply(name, this.#death(uid, failureOf("Its keeper has died")));
-      this.#forget(uid);
     } else if (known.end !== null) {
       this.exited(uid, known.end);
     } else if (!ours) {
@@ -213,9 +217,10 @@ export class ZygoteSupervisor implements AsyncDisposable {
       const takeOver =
         !record.deleted &&
         known.servesForks &&
+        phaseOf(state) === "idle" &&
         current?.uid === uid &&
         current.generation === record.generation;
-      if (takeOver) this.#follow(this.#takeOver(name, uid, current.generation));
+      if (takeOver) this.#takeOver(name, uid, current.generation);
       else this.#kill(uid, SIGKILL);
     } else if (known.servesForks && state.loading?.uid === uid) {
       this.serving(uid, true);
@@ -223,17 +228,12 @@ export class ZygoteSupervisor implements AsyncDisposable {
   }
 
   /** A zygote that an earlier daemon started serves on. */
-  async #takeOver(name: string, uid: ProcessUid, generation: number): Promise<void> {
+  #takeOver(name: string, uid: ProcessUid, generation: number): void {
     const template = this.#parts.table.byName(name);
-    const report = await this.#parts.files.report(uid);
-    if (template === undefined || template.state.loading !== null) return;
-    if (report === null || !("canFork" in report)) {
-      this.#kill(uid, SIGKILL);
-      return;
-    }
-    const loading = { uid, generation };
-    this.#parts.table.put({ ...template, state: { ...template.state, loading } });
-    this.apply(name, { kind: "loaded", uid, report, nowMs: this.#parts.clock.now() });
+    if (template === undefined) return;
+    const state = { ...template.state, loading: { uid, generation } };
+    this.#parts.table.put({ ...template, state });
+    this.serving(uid, true);
   }
 
   #perform(name: string, effect: TemplateEffect): void {
@@ -242,7 +242,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
         this.#follow(this.#starter.start(name, effect.zygote.uid));
         return;
       case "end":
-        this.#kill(effect.uid, SIGTERM);
+        this.#end(effect.uid);
         return;
       case "retry-in":
         this.#later(effect.delayMs, () => {
@@ -308,7 +308,6 @@ export class ZygoteSupervisor implements AsyncDisposable {
       }
       this.apply(name, this.#death(uid, failure));
     }
-    this.#verdicts.delete(uid);
     await this.#parts.keeper.acknowledgeExit(uid);
     await this.#parts.keeper.removeOutput(uid);
     this.#forget(uid);
@@ -316,19 +315,33 @@ export class ZygoteSupervisor implements AsyncDisposable {
 
   /** It is over, and nothing of it is left. */
   #forget(uid: ProcessUid): void {
+    this.#starter.withdraw(uid);
+    this.#verdicts.delete(uid);
     this.#workers.delete(uid);
     const template = this.#parts.table.ofZygote(uid);
     if (template === undefined) return;
     const zygotes = template.record.zygotes.filter((zygote) => zygote.uid !== uid);
     const record = { ...template.record, zygotes };
-    if (record.deleted && zygotes.length === 0) {
-      this.#parts.table.remove(record.name);
-      this.#follow(this.#parts.store.remove(record.name));
-      return;
-    }
     this.#parts.table.put({ ...template, record });
+    if (this.#removeDeleted(record.name)) return;
     // A record that still names it does no harm: the keeper will not know it.
     this.#follow(this.#parts.store.save(record));
+  }
+
+  /** True when it was the last of a template that is deleted. */
+  #removeDeleted(name: string): boolean {
+    const record = this.#parts.table.byName(name)?.record;
+    if (record === undefined || !record.deleted || record.zygotes.length > 0) return false;
+    this.#parts.table.remove(name);
+    this.#follow(this.#parts.store.remove(name));
+    return true;
+  }
+
+  /** Wherever it is on its way, nothing is left of it. */
+  #end(uid: ProcessUid): void {
+    if (this.#starter.withdraw(uid)) this.#forget(uid);
+    // It has nothing to tidy up, and code that it loaded may be deaf to anything less.
+    else if (this.#nameOf(uid) !== undefined) this.#kill(uid, SIGKILL);
   }
 
   #death(uid: ProcessUid, failure: TemplateFailure): TemplateEvent {
@@ -369,6 +382,9 @@ export class ZygoteSupervisor implements AsyncDisposable {
 }
 
 function whyNotStarted({ step: at, errno, message }: SpawnFailure): string {
+  // Whatever its interpreter is, it did not get as far as to be a zygote.
+  if (at === "specification" && errno === "EINTR" && message !== "")
+    return `Its interpreter ended before it could begin: ${message}`;
   if (at === "exec") return `Its interpreter cannot be run: ${errno}`;
   if (at === "cwd") return `Its working directory cannot be entered: ${errno}`;
   return `Its zygote could not be started: ${at} failed with ${errno}${message === "" ? "" : `: ${message}`}`;

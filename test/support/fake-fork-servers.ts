@@ -1,6 +1,12 @@
 import { DomainError } from "../../server/core/errors.js";
 import type { ProcessUid } from "../../server/core/ids.js";
-import type { BirthJob, ForkServers, Recipe, Source } from "../../server/processes/fork-servers.js";
+import type {
+  BirthJob,
+  ForkServers,
+  Recipe,
+  Source,
+  WarmWorker,
+} from "../../server/processes/fork-servers.js";
 import type { SpawnFailure } from "../../server/processes/keeper.js";
 
 export const RECIPE: Recipe = {
@@ -24,6 +30,7 @@ export class FakeForkServers implements ForkServers {
   readonly warm: ProcessUid[] = [];
   readonly jobs: BirthJob[] = [];
   readonly born: ProcessUid[] = [];
+  readonly gone: ProcessUid[] = [];
   /** Whether a job is tried again. */
   triesAgain: (failure: SpawnFailure) => boolean = () => false;
 
@@ -36,9 +43,9 @@ export class FakeForkServers implements ForkServers {
     return { recipe: this.recipeOfAll, generation: 1 };
   }
 
-  takeWarm(): { readonly uid: ProcessUid; readonly generation: number } | undefined {
+  takeWarm(): WarmWorker | undefined {
     const uid = this.warm.shift();
-    return uid === undefined ? undefined : { uid, generation: 1 };
+    return uid === undefined ? undefined : { uid, generation: 1, recipe: this.recipeOfAll };
   }
 
   submit(job: BirthJob): void {
@@ -52,6 +59,10 @@ export class FakeForkServers implements ForkServers {
 
   noteBorn(uid: ProcessUid): void {
     this.born.push(uid);
+  }
+
+  noteGone(uid: ProcessUid): void {
+    this.gone.push(uid);
   }
 
   retries(_uid: ProcessUid, failure: SpawnFailure): boolean {
