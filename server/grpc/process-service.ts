@@ -264,7 +264,11 @@ export class ProcessService implements Handlers<typeof proto.ProcessServiceDefin
     const { spec, state, uid } = record;
     const [output, result] = await Promise.all([
       this.#positions(record),
-      spec.target.kind !== "exec" && hasEnded(state) ? this.#results.result(uid) : null,
+      spec.target.kind === "exec" || !hasEnded(state)
+        ? null
+        : brief
+          ? this.#results.outline(uid)
+          : this.#results.result(uid),
     ]);
     return fromRecord(record, output, result === null ? undefined : fromResult(result, brief));
   }

@@ -40,16 +40,16 @@ export function fromFunction(target: CalledFunction): types.FunctionTarget {
 /** `brief`: in lists, where it is only said how much there is. */
 export function fromResult(result: ProcessResult, brief: boolean) {
   if (result.kind === "value") {
-    const { encoding, data } = result;
+    const { encoding, data, sizeBytes } = result;
     return {
       outcome: {
         $case: "value",
         value: { encoding, data: brief ? Buffer.alloc(0) : Buffer.from(data) },
       },
-      sizeBytes: BigInt(data.length),
+      sizeBytes: BigInt(sizeBytes),
     } as const;
   }
-  const { type, message, traceback, payload } = result;
+  const { type, message, traceback, payload, sizeBytes } = result;
   return {
     outcome: {
       $case: "exception",
@@ -63,7 +63,7 @@ export function fromResult(result: ProcessResult, brief: boolean) {
             : { encoding: payload.encoding, data: Buffer.from(payload.data) },
       },
     },
-    sizeBytes: BigInt(payload?.data.length ?? 0),
+    sizeBytes: BigInt(sizeBytes),
   } as const;
 }
 
