@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { type ProcessUid } from "../core/ids.js";
 import { type ProcessResult } from "../processes/process-result.js";
+import { MAX_PAYLOAD_BYTES } from "../processes/target.js";
 import { type TemplateFailure, type ZygoteReport } from "../templates/zygote-report.js";
 import { type ZygoteFiles } from "../templates/zygote-supervisor.js";
 
@@ -18,7 +19,7 @@ const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBL
 const NO_FILE: ReadonlySet<unknown> = new Set(["ENOENT", "EACCES", "ELOOP", "ENXIO"]);
 
 const exception = z.object({ type: z.string(), message: z.string(), traceback: z.string() });
-const bytes = z.number().int().nonnegative();
+const bytes = z.number().int().nonnegative().max(MAX_PAYLOAD_BYTES);
 
 const header = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("value"), encoding: z.string(), bytes }),
