@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { packageRoot } from "../../../server/kernel/package-root.js";
 
 const PROGRAM = join(packageRoot, "test/fixtures/faults/dead_mount.py");
@@ -30,8 +31,10 @@ export class DeadMount implements AsyncDisposable {
     await mkdir(path);
     const child = spawn("python3", [PROGRAM, path], { stdio: ["pipe", "pipe", "inherit"] });
     const exited = once(child, "exit");
-    const first: unknown[] = await Promise.race([once(child.stdout, "data"), exited]);
-    assert.equal(String(first[0]), "mounted\n");
+    // A line, however many writes it comes in.
+    const lines = createInterface({ input: child.stdout });
+    const first: unknown[] = await Promise.race([once(lines, "line"), exited]);
+    assert.equal(String(first[0]), "mounted");
     return new DeadMount(path, async () => {
       child.stdin.end();
       await exited;
