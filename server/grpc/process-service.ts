@@ -21,6 +21,12 @@ import { toArguments, toSpec, toStopPolicy, unknownValue } from "./convert/proce
 import { decodePageToken, encodePageToken, pageSize } from "./page-token.js";
 import { type Handlers } from "./service-shape.js";
 
+/** What a process has written when it starts. */
+const EMPTY: OutputExtents = {
+  stdout: { epoch: 0, begin: 0, end: 0 },
+  stderr: { epoch: 0, begin: 0, end: 0 },
+};
+
 const MAX_STDIN_BYTES = 1024 * 1024;
 const MAX_WAITED_NAMES = 10_000;
 
@@ -69,7 +75,12 @@ export class ProcessService implements Handlers<typeof proto.ProcessServiceDefin
       arguments: toArguments(process?.spec),
       requestId: requestId === "" ? null : parseRequestId("request_id", requestId),
     };
+    const isNew = !this.#processes.hasCreated(order.owner, order.requestId);
     const record = await this.#processes.create(order, waiting.signal);
+    // Its output begins now: creates are frequent, and need no look at files.
+    if (isNew && record.state.kind === "running") {
+      return { process: fromRecord(record, EMPTY, undefined) };
+    }
     return { process: await this.#show(record) };
   };
 

@@ -56,6 +56,11 @@ export class Processes {
     return this.#parts.admission.create(order, signal);
   }
 
+  /** Whether a create with this id has made a process already. */
+  hasCreated(owner: string, requestId: string | null): boolean {
+    return requestId !== null && this.#parts.table.byRequest(owner, requestId) !== undefined;
+  }
+
   get({ name, uid }: ProcessRef): ProcessRecord {
     const record = this.#parts.table.byName(name);
     if (record !== undefined) {

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Process, ProcessState } from "../../../proto/gen/forkbus/v1/process.js";
 import { DaemonHarness } from "../../support/daemon-harness.js";
+import { eventually } from "../../support/eventually.js";
 import { ended, statusOf } from "./support/ended.js";
 import { failure } from "./support/failure.js";
 import { inFlight } from "./support/in-flight.js";
@@ -26,6 +27,17 @@ describe("a repeated create", () => {
     assert.notEqual(other.uid, first.uid);
     const unnamed = await daemon().create(["true"]);
     assert.notEqual(unnamed.uid, (await daemon().create(["true"])).uid);
+  });
+
+  it("tells how much the process has written, and the first one that it has written nothing yet", async () => {
+    const requestId = randomUUID();
+    const script = "printf 1234; exec sleep 600";
+    const create = (): Promise<Process> => daemon().create(["sh", "-c", script], {}, { requestId });
+    assert.equal(statusOf(await create()).stdout?.end?.offset, 0n);
+    await eventually(
+      async () => statusOf(await create()).stdout?.end?.offset,
+      (offset) => offset === 4n,
+    );
   });
 
   it("is refused when anything in it is different", async () => {
