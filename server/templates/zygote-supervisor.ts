@@ -250,10 +250,11 @@ export class ZygoteSupervisor implements AsyncDisposable {
         });
         return;
       case "serve":
-        this.#work.pump(name);
+        // First, for those that wait to be forked would be forked, ended, and forked again.
         for (const child of this.#parts.table.childrenOf(name)) {
           this.#reload(child.record.name);
         }
+        this.#work.pump(name);
         return;
       case "refuse":
         this.#parts.log.warn("template failed", { template: name, reason: effect.failure.message });
