@@ -1,6 +1,7 @@
 import { type Clock } from "../core/clock.js";
 import { DomainError } from "../core/errors.js";
 import { type ProcessUid } from "../core/ids.js";
+import { ArgumentMemory } from "./argument-memory.js";
 import { functionOrder, liveForkOrder, programOrder } from "./birth-order.js";
 import { type Births } from "./births.js";
 import { type ForkServers, type Source, type WarmWorker } from "./fork-servers.js";
@@ -62,6 +63,7 @@ export interface AdmissionParts {
  */
 export class Admission {
   readonly #parts: AdmissionParts;
+  readonly #argumentMemory = new ArgumentMemory();
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts;
@@ -76,6 +78,7 @@ export class Admission {
     const spec = validateSpec(order.spec);
     const earlier = this.#earlier(order);
     if (earlier !== undefined) return this.#repeated(earlier, order);
+    using _held = this.#argumentMemory.hold(order.arguments.length);
     this.#checkSource(spec);
     const user = await this.#user(spec);
     const uid = this.#parts.newUid();
@@ -84,7 +87,7 @@ export class Admission {
     const meanwhile = this.#earlier(order);
     if (meanwhile !== undefined) {
       this.#parts.placements.release(uid);
-      return this.#repeated(meanwhile, order);
+      return await this.#repeated(meanwhile, order);
     }
     const admitted = this.#admit(order, spec, uid);
     const { record } = admitted;
