@@ -230,7 +230,11 @@ export class Admission {
     const { origin } = target;
     if (origin.method === "fork") {
       const { server, forkLibrary } = liveForks.find(origin.process, target.kind);
-      this.#order(liveForkOrder(latest(), target, args, server, forkLibrary, limits));
+      // It would be born where the process is pinned that it is forked from.
+      const placement = latest().placement ?? this.#parts.placements.sharedSet;
+      this.#order(
+        liveForkOrder({ ...latest(), placement }, target, args, server, forkLibrary, limits),
+      );
       return;
     }
     const order = (source: Source): BirthOrder =>

@@ -130,6 +130,11 @@ export class Placements {
     return this.#late.has(uid) || this.#moving.has(uid);
   }
 
+  /** What a worker that is not pinned may run on now. */
+  get sharedSet(): CpuSet {
+    return this.#parts.ledger.sharedSet;
+  }
+
   #apply(moves: readonly Move<ProcessUid>[]): void {
     const { table, writer } = this.#parts;
     for (const { holder, cpus } of moves) {

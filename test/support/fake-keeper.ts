@@ -261,6 +261,7 @@ export class FakeKeeper implements Keeper {
     return this.#answer(() => {
       const slot = this.slots.get(uid);
       if (!slot?.worker || slot.end !== null) return false;
+      if (this.losesOrders) return true;
       this.pinned.push({ uid, cpus });
       slot.worker = { ...slot.worker, cpus };
       return true;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import * as proto from "../../../proto/gen/forkbus/v1/process.js";
 import { parseProcessUid } from "../../../server/core/ids.js";
+import { CPU_LAYOUTS } from "../../../server/cpus/cpu-request.js";
 import { sorted } from "../../../server/cpus/cpu-set.js";
 import { fromRecord, nameOnly, toStateKind, toUid } from "../../../server/grpc/convert/process.js";
 import { fromSpec, toSpec, toStopPolicy } from "../../../server/grpc/convert/process-spec.js";
@@ -72,6 +73,15 @@ const specFields: fc.Arbitrary<ProcessSpec> = fc.record(
     cpus: fc.oneof(
       fc.record(
         { kind: fc.constant("shared" as const), count: fc.integer({ min: 1, max: 65_536 }) },
+        { noNullPrototype: true },
+      ),
+      fc.record(
+        {
+          kind: fc.constant("exclusive" as const),
+          count: fc.integer({ min: 1, max: 65_536 }),
+          layout: fc.constantFrom(...CPU_LAYOUTS),
+          maxWaitMs: fc.nat(86_400_000),
+        },
         { noNullPrototype: true },
       ),
       fc.record(
