@@ -76,7 +76,7 @@ export class CpuLedger<Holder extends string = string> implements Occupancy<Hold
     const found = this.plan(request);
     if (found.kind === "refused") throw refusalError(found.refusal);
     this.restore(holder, request, found.cpus);
-    return { cpus: found.cpus, moves: request.kind === "exclusive" ? this.#makeRoom() : [] };
+    return { cpus: found.cpus, moves: request.kind === "exclusive" ? this.makeRoom() : [] };
   }
 
   /** Enters a placement that was made before, by an earlier daemon perhaps with other usable CPUs. */
@@ -105,10 +105,26 @@ export class CpuLedger<Holder extends string = string> implements Occupancy<Hold
    * at most one shared worker moves, when otherwise one CPU had two more than another.
    */
   settle(): readonly Move<Holder>[] {
-    const moves = this.#makeRoom();
+    const moves = this.makeRoom();
     if (moves.some(({ holder }) => !this.#floating.has(holder))) return moves;
     const move = this.#evenOut();
     return move === undefined ? moves : [...moves, move];
+  }
+
+  /**
+   * Shared workers leave exclusive CPUs, and those that are not pinned follow the shared set. Done by
+   * `assign` and `settle`; of use besides only for what was restored.
+   */
+  makeRoom(): readonly Move<Holder>[] {
+    const moves: Move<Holder>[] = [];
+    for (const [cpu] of this.#owners) {
+      for (const holder of this.sharedBy(cpu)) {
+        const move = this.#evict(holder);
+        if (move !== undefined) moves.push(move);
+      }
+    }
+    if (this.#hasNews && this.#sharedSet.length > 0) moves.push(...this.#tellFloating());
+    return moves;
   }
 
   workersOn(cpu: number): number {
@@ -155,27 +171,21 @@ export class CpuLedger<Holder extends string = string> implements Occupancy<Hold
     this.#floating.delete(holder);
     for (const cpu of holding.cpus ?? []) {
       this.#seated.get(cpu)?.delete(holder);
-      if (this.#owners.get(cpu) === holder) this.#owners.delete(cpu);
+      if (this.#owners.get(cpu) === holder) this.#disown(cpu);
     }
     return holding;
+  }
+
+  /** Only after a crash there may be another: one of them has ended, and nobody knew yet. */
+  #disown(cpu: number): void {
+    const [heir] = this.#on(cpu, "exclusive");
+    if (heir === undefined) this.#owners.delete(cpu);
+    else this.#owners.set(cpu, heir);
   }
 
   #countShared(): void {
     this.#sharedSet = this.space.usable.filter((cpu) => !this.#owners.has(cpu));
     this.#hasNews = true;
-  }
-
-  /** Shared workers leave exclusive CPUs, and those that are not pinned follow the shared set. */
-  #makeRoom(): readonly Move<Holder>[] {
-    const moves: Move<Holder>[] = [];
-    for (const [cpu] of this.#owners) {
-      for (const holder of this.sharedBy(cpu)) {
-        const move = this.#evict(holder);
-        if (move !== undefined) moves.push(move);
-      }
-    }
-    if (this.#hasNews && this.#sharedSet.length > 0) moves.push(...this.#tellFloating());
-    return moves;
   }
 
   #tellFloating(): readonly Move<Holder>[] {

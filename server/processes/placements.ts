@@ -121,8 +121,10 @@ export class Placements {
     if (this.#late.delete(uid)) this.#pin(uid);
   }
 
-  /** The keeper is there again. */
+  /** The keeper is there, and has said who lives. */
   connected(): void {
+    this.#apply(this.#parts.ledger.makeRoom());
+    this.line.serve();
     for (const uid of [...this.#late]) this.spawned(uid);
   }
 

@@ -60,6 +60,7 @@ export class FakeKeeper implements Keeper {
   controllers: ReadonlySet<Controller> = new Set(["memory", "pids", "cpu"]);
   pipeBytes = 8;
   #events: KeeperEvents | null = null;
+  readonly #unanswered: ((error: Error) => void)[] = [];
   #instances = 1;
   #pid = 100;
 
@@ -75,6 +76,7 @@ export class FakeKeeper implements Keeper {
   disconnect(): void {
     const events = this.#events;
     this.#events = null;
+    for (const reject of this.#unanswered.splice(0)) reject(unreachable());
     events?.disconnected();
   }
 
@@ -258,10 +260,12 @@ export class FakeKeeper implements Keeper {
   }
 
   pin(uid: ProcessUid, cpus: CpuSet): Promise<boolean> {
+    if (this.losesOrders && this.isConnected) {
+      return new Promise((_resolve, reject) => this.#unanswered.push(reject));
+    }
     return this.#answer(() => {
       const slot = this.slots.get(uid);
       if (!slot?.worker || slot.end !== null) return false;
-      if (this.losesOrders) return true;
       this.pinned.push({ uid, cpus });
       slot.worker = { ...slot.worker, cpus };
       return true;

@@ -25,9 +25,9 @@ def test_refuses_what_is_no_request() -> None:
     with pytest.raises(ValueError, match="'some'"):
         cpu_request("some")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="far"):
-        cpu_request({"exclusive": 1, "layout": "far"})  # type: ignore[typeddict-item]
+        cpu_request({"exclusive": 1, "layout": "far"})  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="alone"):
-        cpu_request({"alone": 1})  # type: ignore[typeddict-unknown-key]
+        cpu_request({"alone": 1})  # type: ignore[arg-type]
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one CPU cannot be shared and exclusive")

@@ -171,6 +171,19 @@ describe("the CPU ledger", () => {
     assert.deepEqual(ledger.settle(), [{ holder: "left", cpus: [1] }]);
   });
 
+  it("leaves a CPU to the one of two that lives, when a crash hid the end of the other", () => {
+    for (const order of [
+      ["dead", "alive"],
+      ["alive", "dead"],
+    ]) {
+      const ledger = new CpuLedger(spaceOf([0, 1]));
+      for (const holder of order) ledger.restore(holder, exclusive(1), [0]);
+      ledger.release("dead");
+      assert.equal(ledger.exclusiveHolder(0), "alive");
+      assert.deepEqual(ledger.sharedSet, [1]);
+    }
+  });
+
   it("says by which rules it chose, and who is in the way", () => {
     const ledger = new CpuLedger(spaceOf([0, 1, 2, 3], 1, [3]));
     ledger.assign("alone", exclusive(1));

@@ -28,7 +28,8 @@ describe("the placement of workers", () => {
     fixture.system.processes.create(orderOf({ spec: specOf({ cpus }) })).catch(() => undefined);
     await settled();
     const uid = fixture.keeper.uids("starting").find((one) => !before.has(one));
-    return uid ?? assert.fail("nothing was ordered");
+    if (uid === undefined) throw new Error("Nothing was ordered");
+    return uid;
   }
 
   async function born(cpus: CpuRequest): Promise<ProcessUid> {
@@ -156,7 +157,7 @@ describe("the placement of workers", () => {
       await fixture.clock.advance(ROUND_MS);
       await settled();
     }
-    assert.ok(reads <= 2, `looked ${reads} times`);
+    assert.ok(reads < 3, "it goes on for nobody");
   });
 
   it("stays what it was in the next daemon, and so does what was not in its place", async () => {

@@ -164,7 +164,9 @@ class Run {
         ({ spec, placement }) => spec.cpus.kind !== "none" && placement?.includes(cpu) === true,
       );
       assert.equal(system.ledger.workersOn(cpu), placed.length, `load of CPU ${cpu}`);
-      if (!placed.some(({ spec }) => spec.cpus.kind === "exclusive")) continue;
+      // Who has ended is known when the keeper has said so.
+      const isExclusive = placed.some(({ spec }) => spec.cpus.kind === "exclusive");
+      if (!isExclusive || !keeper.isConnected) continue;
       const on = living.filter(({ placement }) => placement?.includes(cpu) === true);
       assert.equal(on.length, 1, `CPU ${cpu} is exclusive, and others are on it`);
     }
