@@ -126,7 +126,8 @@ export class Admission {
 
   async #user({ runAs: named, target }: ProcessSpec): Promise<UserIds | null> {
     const ofTemplate =
-      target.kind !== "exec" && target.origin.method === "spawn"
+      // Also where it is to be forked: a template that cannot be is spawned from.
+      target.kind !== "exec" && target.origin.method !== "fork"
         ? this.#parts.forkServers.recipe(target.origin.template).recipe.runAs
         : null;
     const runAs = named ?? ofTemplate;
@@ -277,8 +278,8 @@ export class Admission {
   #from(uid: ProcessUid, method: StartMethod, generation: number): void {
     const record = this.#parts.table.byUid(uid);
     if (record === undefined) return;
-    const warm = record.birth.warm && record.birth.generation === generation;
-    this.#parts.table.put({ ...record, birth: { ...record.birth, method, generation, warm } });
+    const birth = { ...record.birth, method, generation, warm: false };
+    this.#parts.table.put({ ...record, birth });
   }
 
   #order(order: BirthOrder): void {
@@ -288,7 +289,9 @@ export class Admission {
   }
 
   async #takeBack(record: ProcessRecord, error: unknown): Promise<never> {
-    const { table, placements, births, store, keeper } = this.#parts;
+    const { table, placements, births, store, keeper, startClock, forkServers } = this.#parts;
+    startClock.take(record.uid);
+    forkServers.noteGone(record.uid);
     const reason = error instanceof Error ? error : new Error("Not started", { cause: error });
     table.remove(record.uid);
     placements.release(record.uid);

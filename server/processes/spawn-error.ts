@@ -53,6 +53,7 @@ export function spawnError(failure: SpawnFailure, spec: ProcessSpec): Error {
       if (errno === "ESHUTDOWN") {
         return new DomainError("draining", "The keeper is stopping and starts no more workers");
       }
+      if (errno === "ESRCH") return serverGone(spec);
       return unexpected(failure);
     case "directory":
     case "files":
@@ -70,11 +71,7 @@ export function spawnError(failure: SpawnFailure, spec: ProcessSpec): Error {
       }
       return unexpected(failure);
     case "birth":
-      return new DomainError(
-        "start-interrupted",
-        `The fork server of ${targetName(spec.target)} died while it forked, or the worker was killed before it ran`,
-        { facts: { step } },
-      );
+      return interrupted(spec);
     case "limits":
       return new DomainError(
         "kernel-feature-missing",
@@ -127,6 +124,25 @@ function runAsDenied(spec: ProcessSpec, errno: string): DomainError {
     "run-as-denied",
     `The keeper may not start a worker as ${user}: ${errno}; it must run as root and list the user in its policy file`,
     { facts: { user } },
+  );
+}
+
+/** What was to be forked from does not serve, or is no more. */
+function serverGone(spec: ProcessSpec): DomainError {
+  const { target } = spec;
+  if (target.kind === "exec" || target.origin.method !== "fork") return interrupted(spec);
+  return new DomainError(
+    "forks-not-served",
+    `Process ${target.origin.process} serves no forks any more`,
+    { facts: { name: target.origin.process } },
+  );
+}
+
+function interrupted({ target }: ProcessSpec): DomainError {
+  return new DomainError(
+    "start-interrupted",
+    `The fork server of ${targetName(target)} died while it forked, or the worker was killed before it ran`,
+    { facts: { step: "birth" } },
   );
 }
 

@@ -100,7 +100,12 @@ export class Supervisor implements KeeperEvents, Disposable {
 
   connected(identity: KeeperIdentity, workers: readonly KeptWorker[]): void {
     this.#identity = identity;
-    for (const finding of reconcile(this.#parts.table.all(), identity, workers)) this.#act(finding);
+    const records = [...this.#parts.table.all()];
+    // As of now: a birth that is found makes room for an order, which this keeper gets once.
+    const unordered = new Set(
+      records.filter(({ uid }) => this.#parts.births.awaitsOrder(uid)).map(({ uid }) => uid),
+    );
+    for (const finding of reconcile(records, identity, workers)) this.#act(finding, unordered);
     const serving = new Set(workers.filter((worker) => worker.servesForks).map(({ uid }) => uid));
     for (const { uid, servesForks } of this.#parts.table.all()) {
       if (servesForks || serving.has(uid)) this.serving(uid, serving.has(uid));
@@ -212,7 +217,8 @@ export class Supervisor implements KeeperEvents, Disposable {
     }
   }
 
-  #act(finding: Finding): void {
+  /** `unordered`: no keeper has heard of these intents before this one. */
+  #act(finding: Finding, unordered: ReadonlySet<ProcessUid>): void {
     const { births, keeper, log, removal } = this.#parts;
     switch (finding.kind) {
       case "spawned":
@@ -231,11 +237,12 @@ export class Supervisor implements KeeperEvents, Disposable {
         removal.noteAcknowledged(finding.uid);
         return;
       case "not-born": {
+        // An intent whose order is about to be given needs nothing.
+        if (unordered.has(finding.uid)) return;
         const order = births.orderOf(finding.uid);
         const record = this.#parts.table.byUid(finding.uid);
         if (order !== undefined) give(keeper, order);
-        // An intent whose order is about to be given needs nothing.
-        else if (record !== undefined && !births.awaitsOrder(record.uid)) {
+        else if (record !== undefined) {
           // Where later records were damaged, it may have been born, and have ended.
           if (this.#parts.suspects.has(record.uid)) this.#lose(record.uid, "record-damaged");
           else this.#neverBorn(record, null);
@@ -246,8 +253,8 @@ export class Supervisor implements KeeperEvents, Disposable {
         this.#adopt(finding.uid, finding.worker);
         return;
       case "lost":
-        // No keeper has heard of it yet: its order goes to the one that is there then.
-        if (births.awaitsOrder(finding.uid)) this.#redirect(finding.uid);
+        // Its order goes to the keeper that is there then.
+        if (unordered.has(finding.uid)) this.#redirect(finding.uid);
         else this.#lose(finding.uid, finding.reason);
         return;
       case "unknown":
@@ -265,6 +272,8 @@ export class Supervisor implements KeeperEvents, Disposable {
   #ended(record: ProcessRecord, kept: Promise<void>): void {
     const { uid, state, spec } = record;
     this.#deadlines.disarm(uid);
+    // Programs call no function that would take it.
+    this.#parts.startClock.take(uid);
     if (record.servesForks) this.#parts.table.put({ ...record, servesForks: false });
     if (state.kind === "lost") {
       const error = new DomainError(

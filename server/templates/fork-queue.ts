@@ -49,6 +49,10 @@ export class ForkQueue {
     return this.#underWay.delete(uid);
   }
 
+  isUnderWay(uid: ProcessUid): boolean {
+    return this.#underWay.has(uid);
+  }
+
   /** `waits`: it is tried again. `over`: it was ours, and cannot be made. */
   noteFailed(uid: ProcessUid, failure: SpawnFailure): "waits" | "over" | "not-ours" {
     const entry = this.#underWay.get(uid);

@@ -38,6 +38,7 @@ export class ForkWork {
   readonly #parts: ForkWorkParts;
   readonly #queues = new Map<string, ForkQueue>();
   readonly #pools = new Map<string, WarmPool>();
+  readonly #dueSoon = new Set<string>();
   readonly #recipes = new Map<ProcessUid, Recipe>();
 
   constructor(parts: ForkWorkParts) {
@@ -46,7 +47,9 @@ export class ForkWork {
 
   submit(job: BirthJob): void {
     this.#queue(job.template).submit(job);
-    this.#parts.want(job.template);
+    // One that was deleted since the create came starts nothing any more.
+    if (this.#parts.table.byName(job.template)?.record.deleted === false)
+      this.#parts.want(job.template);
     this.pump(job.template);
   }
 
@@ -85,9 +88,7 @@ export class ForkWork {
     for (const [name, queue] of this.#queues) {
       const outcome = queue.noteFailed(uid, failure);
       if (outcome === "not-ours") continue;
-      this.#later(AGAIN_MS, () => {
-        this.pump(name);
-      });
+      this.#pumpSoon(name);
       return outcome === "waits";
     }
     return false;
@@ -97,6 +98,10 @@ export class ForkWork {
   drop(uid: ProcessUid): void {
     this.#recipes.delete(uid);
     for (const [name, queue] of this.#queues) if (queue.drop(uid)) this.pump(name);
+  }
+
+  isUnderWay(uid: ProcessUid): boolean {
+    return [...this.#queues.values()].some((queue) => queue.isUnderWay(uid));
   }
 
   /** Starts what waits, or fails it where nothing will ever serve. */
@@ -141,9 +146,9 @@ export class ForkWork {
   }
 
   /** The keeper is back, and has these. */
-  keepWarm(isThere: (uid: ProcessUid) => boolean): void {
+  reconcileWarm(stageOf: (uid: ProcessUid) => "held" | "starting" | "gone"): void {
     for (const [name, pool] of this.#pools) {
-      pool.keepOnly(isThere);
+      pool.reconcile(stageOf);
       this.#refill(name);
     }
   }
@@ -193,6 +198,16 @@ export class ForkWork {
   #refillLater(name: string, delayMs: number): void {
     this.#later(delayMs, () => {
       this.#refill(name);
+    });
+  }
+
+  /** One timer for all that waits for it: when a fork server dies, that is many at once. */
+  #pumpSoon(name: string): void {
+    if (this.#dueSoon.has(name)) return;
+    this.#dueSoon.add(name);
+    this.#later(AGAIN_MS, () => {
+      this.#dueSoon.delete(name);
+      this.pump(name);
     });
   }
 

@@ -45,6 +45,8 @@ export type TemplateEvent =
   | { readonly kind: "changed"; readonly fresh: ProcessUid }
   /** The parent's zygote is another one, or the one that was loading has got lost: the same again. */
   | { readonly kind: "reload"; readonly fresh: ProcessUid }
+  /** One that an earlier daemon started is there, and says that it is ready. */
+  | { readonly kind: "found"; readonly zygote: Zygote }
   | {
       readonly kind: "loaded";
       readonly uid: ProcessUid;
@@ -111,6 +113,9 @@ export function step(state: TemplateState, event: TemplateEvent): TemplateStep {
       return load({ ...state, newest: state.newest + 1, deaths: 0 }, event.fresh);
     case "reload":
       return phaseOf(state) === "idle" ? [state, []] : load(state, event.fresh);
+    case "found":
+      if (state.serving !== null || state.loading !== null) return [state, []];
+      return [{ ...state, loading: event.zygote, proven: event.zygote.generation }, []];
     case "loaded":
       return loaded(state, event.uid, event.report, event.nowMs);
     case "failed":

@@ -58,9 +58,14 @@ export class WarmPool {
     if (index >= 0) this.#ready.splice(index, 1);
   }
 
-  /** What the keeper does not have any more is gone. */
-  keepOnly(isThere: (uid: ProcessUid) => boolean): void {
-    for (const uid of [...this.#ready, ...this.#onTheWay]) if (!isThere(uid)) this.noteGone(uid);
+  /** What the keeper says of each now: it waits, it is not born yet, or there is none any more. */
+  reconcile(stageOf: (uid: ProcessUid) => "held" | "starting" | "gone"): void {
+    for (const uid of [...this.#ready, ...this.#onTheWay]) {
+      const stage = stageOf(uid);
+      if (stage === "gone") this.noteGone(uid);
+      // Nobody was told of its birth.
+      else if (stage === "held" && this.#onTheWay.has(uid)) this.noteBorn(uid);
+    }
   }
 
   /** When the fork server has nothing else to do. */

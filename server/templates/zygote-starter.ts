@@ -126,6 +126,10 @@ export class ZygoteStarter {
     return this.#unordered.delete(uid);
   }
 
+  disarmAll(): void {
+    for (const uid of [...this.#deadlines.keys()]) this.disarm(uid);
+  }
+
   /** It is ready, or over. */
   disarm(uid: ProcessUid): void {
     this.#deadlines.get(uid)?.abort();

@@ -69,6 +69,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
       ...parts,
       work: this.#work,
       failed: (name, uid, failure) => {
+        this.#forget(uid);
         this.apply(name, { kind: "failed", uid, failure });
       },
       tooSlow: (uid, failure) => {
@@ -125,9 +126,14 @@ export class ZygoteSupervisor implements AsyncDisposable {
     const known = new Map(workers.map((worker) => [worker.uid, worker]));
     for (const worker of workers) {
       // Nobody is left who knew what it was for.
-      if (worker.held && !this.#work.isWarm(worker.uid)) this.#kill(worker.uid, SIGKILL);
+      const isTaken = this.#work.isWarm(worker.uid) || this.#work.isUnderWay(worker.uid);
+      if (worker.held && !isTaken) this.#kill(worker.uid, SIGKILL);
     }
-    this.#work.keepWarm((uid) => known.get(uid)?.held === true);
+    this.#work.reconcileWarm((uid) => {
+      const worker = known.get(uid);
+      if (worker === undefined) return "gone";
+      return worker.held ? "held" : "starting";
+    });
     for (const template of [...this.#parts.table.all()]) {
       for (const { uid } of template.record.zygotes) this.#reconcile(template, uid, known.get(uid));
     }
@@ -168,6 +174,13 @@ export class ZygoteSupervisor implements AsyncDisposable {
   }
 
   exited(uid: ProcessUid, end: EndReport): void {
+    const template = this.#parts.table.ofZygote(uid);
+    if (template?.state.serving?.uid === uid) {
+      // At once: nothing is to be forked from it any more.
+      const how = `Its zygote ${howEnded(end.report?.outcome ?? null)}`;
+      this.#parts.log.warn("zygote died", { template: template.record.name, uid, how });
+      this.apply(template.record.name, this.#death(uid, failureOf(how)));
+    }
     this.#follow(this.#exited(uid, end));
   }
 
@@ -196,6 +209,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
   /** Resolves when nothing is under way any more. Zygotes go on: the next daemon takes them over. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort(new Error("The daemon stops"));
+    this.#starter.disarmAll();
     await Promise.allSettled(this.#pending);
   }
 
@@ -220,20 +234,14 @@ export class ZygoteSupervisor implements AsyncDisposable {
         phaseOf(state) === "idle" &&
         current?.uid === uid &&
         current.generation === record.generation;
-      if (takeOver) this.#takeOver(name, uid, current.generation);
-      else this.#kill(uid, SIGKILL);
+      if (takeOver) {
+        // One that an earlier daemon started serves on.
+        this.apply(name, { kind: "found", zygote: current });
+        this.serving(uid, true);
+      } else this.#kill(uid, SIGKILL);
     } else if (known.servesForks && state.loading?.uid === uid) {
       this.serving(uid, true);
     }
-  }
-
-  /** A zygote that an earlier daemon started serves on. */
-  #takeOver(name: string, uid: ProcessUid, generation: number): void {
-    const template = this.#parts.table.byName(name);
-    if (template === undefined) return;
-    const state = { ...template.state, loading: { uid, generation } };
-    this.#parts.table.put({ ...template, state });
-    this.serving(uid, true);
   }
 
   #perform(name: string, effect: TemplateEffect): void {
@@ -304,9 +312,6 @@ export class ZygoteSupervisor implements AsyncDisposable {
       const spoken = said !== null && !("canFork" in said) ? { ...said, stderrTail } : null;
       const ended = failureOf(`Its zygote ${howEnded(report?.outcome ?? null)}`, stderrTail);
       const failure = this.#verdicts.get(uid) ?? spoken ?? ended;
-      if (template?.state.serving?.uid === uid) {
-        this.#parts.log.warn("zygote died", { template: name, uid, how: ended.message });
-      }
       this.apply(name, this.#death(uid, failure));
     }
     await this.#parts.keeper.acknowledgeExit(uid);
