@@ -24,8 +24,9 @@ export function runtimePrograms({
     },
     node: {
       interpreter: node,
-      // V8 expects the threads that its platform was told of: docs/FORK-SERVERS.md.
-      program: ["--v8-pool-size=2", ofPackage("zygotes/node/main.js")],
+      // V8 expects the threads that its platform was told of: docs/FORK-SERVERS.md. The memory reducer's timers, which a
+      // zygote never runs, would come due at once in each worker, and its collections copy the pages that are shared.
+      program: ["--v8-pool-size=2", "--no-memory-reducer", ofPackage("zygotes/node/main.js")],
       forkLibrary: null,
     },
   };

@@ -75,6 +75,8 @@ export interface ForkServers {
   noteBorn(uid: ProcessUid): void;
   /** The worker of a job is not waited for any more, born or not. */
   noteGone(uid: ProcessUid): void;
+  /** It is not wanted any more: true when it only waited, and nothing has been ordered. */
+  withdraws(uid: ProcessUid): boolean;
   /** Its worker was not born: true when it is tried again, false when it is over with it. */
   retries(uid: ProcessUid, failure: SpawnFailure): boolean;
 }

@@ -95,6 +95,14 @@ export class Supervisor implements KeeperEvents, Disposable {
     const kept = this.#parts.writer.keep(uid);
     for (const effect of effects) this.#perform(uid, effect);
     if (hasEnded(state)) this.#ended(changed, kept);
+    if (event.kind === "stop-requested" && this.#parts.forkServers.withdraws(uid)) {
+      const name = targetName(record.spec.target);
+      const message = `${record.name} was stopped while it waited for the fork server of ${name}`;
+      this.cannotStart(
+        uid,
+        new DomainError("start-interrupted", message, { facts: { step: "fork" } }),
+      );
+    }
     return changed;
   }
 

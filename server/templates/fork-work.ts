@@ -100,6 +100,12 @@ export class ForkWork {
     for (const [name, queue] of this.#queues) if (queue.drop(uid)) this.pump(name);
   }
 
+  /** True when it only waited. */
+  withdraws(uid: ProcessUid): boolean {
+    if (this.isUnderWay(uid)) return false;
+    return [...this.#queues.values()].some((queue) => queue.drop(uid));
+  }
+
   isUnderWay(uid: ProcessUid): boolean {
     return [...this.#queues.values()].some((queue) => queue.isUnderWay(uid));
   }
@@ -130,7 +136,10 @@ export class ForkWork {
   /** The template is deleted: nothing serves any more, and what waits fails. */
   end(name: string): void {
     this.#pools.get(name)?.serve(null, 0);
-    this.#queues.get(name)?.failAll(
+    this.#pools.delete(name);
+    const queue = this.#queues.get(name);
+    this.#queues.delete(name);
+    queue?.failAll(
       new DomainError("template-not-found", `The template ${name} was deleted`, {
         facts: { name },
       }),

@@ -135,6 +135,13 @@ export class Templates implements ForkServers {
       return this.get(name);
     const changed = { ...record, spec, generation: state.newest + 1 };
     await store.save(changed);
+    try {
+      // Meanwhile another update may have made this one a circle.
+      this.#checkParent(name, spec);
+    } catch (error) {
+      await store.save(this.get(name).record);
+      throw error;
+    }
     table.put({ ...this.get(name), record: { ...this.get(name).record, spec } });
     zygotes.apply(name, { kind: "changed", fresh: newUid() });
     return this.get(name);
@@ -196,6 +203,11 @@ export class Templates implements ForkServers {
       );
     }
     if (phaseOf(state) === "failed" && state.failure !== null) {
+      if (record.builtIn) {
+        // Nobody can give it another spec: what was wrong may have been the host, so it is tried anew.
+        this.#parts.zygotes.apply(name, { kind: "reload", fresh: this.#parts.newUid() });
+        return;
+      }
       throw preloadFailed(name, state.failure.failure);
     }
   }
@@ -218,6 +230,10 @@ export class Templates implements ForkServers {
 
   noteBorn(uid: ProcessUid): void {
     this.#parts.zygotes.work.noteBorn(uid);
+  }
+
+  withdraws(uid: ProcessUid): boolean {
+    return this.#parts.zygotes.work.withdraws(uid);
   }
 
   noteGone(uid: ProcessUid): void {

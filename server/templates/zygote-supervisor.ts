@@ -226,6 +226,9 @@ export class ZygoteSupervisor implements AsyncDisposable {
       else if (ours) this.apply(name, this.#death(uid, failureOf("Its keeper has died")));
     } else if (known.end !== null) {
       this.exited(uid, known.end);
+    } else if (this.#verdicts.has(uid)) {
+      // It was too slow while the keeper was away.
+      this.#kill(uid, SIGKILL);
     } else if (!ours) {
       const current = record.zygotes.at(-1);
       const takeOver =

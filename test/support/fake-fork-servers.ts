@@ -61,6 +61,10 @@ export class FakeForkServers implements ForkServers {
     this.born.push(uid);
   }
 
+  withdraws(): boolean {
+    return false;
+  }
+
   noteGone(uid: ProcessUid): void {
     this.gone.push(uid);
   }

@@ -159,16 +159,49 @@ describe("templates and the processes that are made of them", () => {
   });
 
   it("fail what waits when they cannot load, and what comes later at once", async () => {
-    const waits = outcome(createOf("python"));
+    await fixture.templates.templates.create({
+      name: "app",
+      owner: "uid:1",
+      labels: {},
+      spec: templateSpecOf({}),
+      requestId: null,
+    });
+    const waits = outcome(createOf("app"));
     await fixture.calm();
     for (const uid of fixture.keeper.uids("starting")) fixture.keeper.bear(uid);
     for (const uid of fixture.zygotes("alive")) fixture.cannotLoad(uid);
     await fixture.calm();
     assert.equal(failureCode(waits), "preload-failed");
-    const later = outcome(createOf("python"));
+    const later = outcome(createOf("app"));
     await settled();
     assert.equal(failureCode(later), "preload-failed");
     assert.equal([...fixture.system.table.all()].length, 0, "no record is left");
+  });
+
+  it("are tried anew by the next create where they are built in, as nobody can mend their spec", async () => {
+    const first = outcome(createOf("python"));
+    await fixture.calm();
+    for (const uid of fixture.keeper.uids("starting")) fixture.keeper.bear(uid);
+    for (const uid of fixture.zygotes("alive")) fixture.cannotLoad(uid);
+    await fixture.calm();
+    assert.equal(failureCode(first), "preload-failed");
+    outcome(createOf("python", { name: "again" }));
+    await fixture.thrive(3);
+    assert.equal(fixture.system.table.byName("again")?.state.kind, "running");
+  });
+
+  it("give up a create that is stopped while it waits for them", async () => {
+    const waits = outcome(createOf("python", { name: "stopped" }));
+    await settled();
+    const record = fixture.system.table.byName("stopped");
+    assert.ok(record);
+    fixture.system.supervisor.apply(record.uid, {
+      kind: "stop-requested",
+      stop: { principal: "uid:1", requestId: "", signal: 15, deadlineMs: 1e9, escalated: false },
+    });
+    await fixture.calm();
+    assert.equal(failureCode(waits), "start-interrupted");
+    assert.equal(fixture.system.table.byName("stopped"), undefined);
   });
 
   it("fail a create that comes with their deletion", async () => {
