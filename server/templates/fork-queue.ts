@@ -58,7 +58,7 @@ export class ForkQueue {
     const entry = this.#underWay.get(uid);
     if (entry === undefined) return "not-ours";
     this.#underWay.delete(uid);
-    if (!isNeverBorn(failure) || entry.attempts >= MAX_ATTEMPTS) return "over";
+    if (!isWorthAnother(failure) || entry.attempts >= MAX_ATTEMPTS) return "over";
     // It has waited longest.
     this.#waiting.unshift({ job: { ...entry.job, started: false }, attempts: entry.attempts + 1 });
     return "waits";
@@ -78,4 +78,9 @@ export class ForkQueue {
     this.#waiting = [];
     for (const { job } of waiting) job.fail(error);
   }
+}
+
+/** One whose time is up is not: the longest that a start may take goes for all attempts together. */
+function isWorthAnother(failure: SpawnFailure): boolean {
+  return isNeverBorn(failure) && failure.errno !== "ETIMEDOUT";
 }

@@ -396,6 +396,9 @@ function whyNotStarted({ step: at, errno, message }: SpawnFailure): string {
     return `Its interpreter ended before it could begin: ${message}`;
   if (at === "exec") return `Its interpreter cannot be run: ${errno}`;
   if (at === "cwd") return `Its working directory cannot be entered: ${errno}`;
+  if (at === "specification" && errno === "EINTR") {
+    return `Its interpreter ended before it was a fork server, as one of another kind does: ${message}`;
+  }
   return `Its zygote could not be started: ${at} failed with ${errno}${message === "" ? "" : `: ${message}`}`;
 }
 

@@ -54,6 +54,11 @@ describe("a template of Node's", () => {
     });
   });
 
+  it("says nothing on stderr of how it loads packages and modules of Node's", async () => {
+    const zygote = await host.zygote({ preload: ["node:zlib", "node:path"] });
+    assert.equal(zygote.stderr(), "");
+  });
+
   it("calls its init with the arguments, and its children have what that made", async () => {
     const file = host.module(
       "state.mjs",

@@ -53,17 +53,16 @@ function inside(base: string): string {
 
 /** An import() that is written in a file of this directory, so that packages are found from there. */
 async function importFrom(base: string, specifier: string): Promise<Exports> {
-  const load: unknown = quietly(() =>
-    compileFunction("return import(specifier)", ["specifier"], {
-      filename: inside(base),
-      importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-    }),
-  );
+  const load: unknown = compileFunction("return import(specifier)", ["specifier"], {
+    filename: inside(base),
+    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  });
   if (typeof load !== "function") throw new TypeError("compileFunction made no function");
-  return exportsOf(await Reflect.apply(load, undefined, [specifier]));
+  const loading: unknown = quietly(() => Reflect.apply(load, undefined, [specifier]));
+  return exportsOf(await loading);
 }
 
-/** Node 20 warns that this option is experimental; users of ours can do nothing about it. */
+/** Node 20 warns as soon as the import() begins that this option is experimental; users of ours can do nothing about it. */
 function quietly<T>(act: () => T): T {
   const emitWarning: unknown = Reflect.get(process, "emitWarning");
   Reflect.set(process, "emitWarning", () => undefined);

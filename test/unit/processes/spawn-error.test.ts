@@ -60,6 +60,12 @@ describe("why a worker could not be started", () => {
     }
   });
 
+  it("tells a fork server that is late from a kernel that is", () => {
+    const late = failure("birth", "ETIMEDOUT");
+    assert.equal(late.code, "start-timed-out");
+    assert.match(late.message, /^What \/bin\/tool is to be forked from did not answer in time/);
+  });
+
   it("is the same at every step for time, signals and resources that ran out", () => {
     for (const step of STEPS) {
       const late = failure(step, "ETIMEDOUT");

@@ -8,6 +8,7 @@ import { uidOf } from "../processes/fixture.js";
 
 const SOURCE: Source = { kind: "fork", server: uidOf(99), recipe: RECIPE, generation: 1 };
 const NEVER_BORN = { step: "birth", errno: "ECHILD", message: "" } as const;
+const TOO_LATE = { step: "birth", errno: "ETIMEDOUT", message: "" } as const;
 const NOT_SAFE = { step: "fork", errno: "EBUSY", message: "a thread" } as const;
 
 class World {
@@ -73,6 +74,13 @@ describe("the queue of a fork server", () => {
     const other = world.submit(2);
     world.queue.pump(SOURCE);
     assert.equal(world.queue.noteFailed(other, NOT_SAFE), "over");
+    const silent = world.submit(3);
+    world.queue.pump(SOURCE);
+    assert.equal(
+      world.queue.noteFailed(silent, TOO_LATE),
+      "over",
+      "it had all the time of a start",
+    );
     assert.equal(world.queue.hasRoom, true);
   });
 
