@@ -58,6 +58,16 @@ const languages: readonly { readonly language: string; readonly target: Target }
   },
 ];
 
+/** False when it is gone already. */
+function kill(pid: number): boolean {
+  try {
+    return process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
+    throw error;
+  }
+}
+
 /** Exit codes, and with a minus signals. */
 const ENDS = [0, 1, 7, 42, 255, -9, -15, -12] as const;
 
@@ -94,11 +104,8 @@ describe("a zygote that is killed", function () {
       const killer = (async () => {
         while (done < CREATES) {
           const seen = done;
-          const { report, state } = await template.refresh();
-          if (state === "ready" && report !== undefined && report.pid > 0) {
-            process.kill(report.pid, "SIGKILL");
-            killed.add(report.pid);
-          }
+          const { report } = await template.ready();
+          if (report !== undefined && report.pid > 0 && kill(report.pid)) killed.add(report.pid);
           const pause = seen + 10 + Math.floor(random() * 20);
           await eventually(
             () => Promise.resolve(done),
