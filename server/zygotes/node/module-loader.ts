@@ -58,7 +58,7 @@ async function importFrom(base: string, specifier: string): Promise<Exports> {
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   });
   if (typeof load !== "function") throw new TypeError("compileFunction made no function");
-  const loading: unknown = quietly(() => Reflect.apply(load, undefined, [specifier]));
+  const loading: unknown = quietly((): unknown => Reflect.apply(load, undefined, [specifier]));
   return exportsOf(await loading);
 }
 
