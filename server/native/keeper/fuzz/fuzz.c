@@ -39,6 +39,7 @@ void tick_before(uint64_t ms) { if (ms < K.tick_at) K.tick_at = ms; }
 _Noreturn void child_run(const struct start *start) { (void)start; abort(); }
 bool process_mark(pid_t pid, uint8_t id[ID_BYTES]) { (void)pid; (void)id; return false; }
 bool is_worker(pid_t pid, const uint8_t id[ID_BYTES]) { (void)pid; (void)id; return roll(4) != 0; }
+bool sits_in_leaf(pid_t pid, const uint8_t id[ID_BYTES]) { (void)pid; (void)id; return roll(2) != 0; }
 int upgrade(const struct request *request) { return request->path.length == 0 ? EINVAL : ENOEXEC; }
 
 /* One that epoll takes: else every start would end at once. */
