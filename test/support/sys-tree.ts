@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { type CpuSet, parseCpuSet } from "../../server/cpus/cpu-set.js";
 import type { Topology } from "../../server/cpus/topology.js";
 import { readTopology, type SysDevices } from "../../server/kernel/cpu-topology.js";
+import { packageRoot } from "../../server/kernel/package-root.js";
 
 /** The recorded tree test/fixtures/cpus/NAME.sys, whose form the README there describes. */
 export function sysTree(name: string): SysDevices {
-  const text = readFileSync(new URL(`../fixtures/cpus/${name}.sys`, import.meta.url), "utf8");
+  const text = readFileSync(join(packageRoot, `test/fixtures/cpus/${name}.sys`), "utf8");
   const files = new Map<string, string>();
   for (const line of text.split("\n")) {
     if (line.trim() === "" || line.startsWith("#")) continue;
