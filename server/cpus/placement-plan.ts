@@ -100,10 +100,10 @@ function planExplicit<Holder extends string>(
   const { space } = occupancy;
   const unknown = named.find((cpu) => !space.usable.includes(cpu));
   if (unknown !== undefined) {
-    const why = space.reserved.includes(unknown) ? "reserved" : "not among those of workers";
+    const why = space.reserved.includes(unknown) ? "reserved" : "not here for workers";
     return refused(steps, {
       code: "cpu-unknown",
-      message: `CPU ${unknown} is ${why}, which may use ${formatCpuSet(space.usable)}`,
+      message: `CPU ${unknown} is ${why}; workers may use: ${formatCpuSet(space.usable)}`,
       facts: { cpu: String(unknown) },
       blockers: [],
       isTemporary: false,

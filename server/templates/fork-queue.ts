@@ -22,6 +22,10 @@ export class ForkQueue {
     return this.#waiting.length === 0 && this.#underWay.size < MAX_UNDER_WAY;
   }
 
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0 && this.#underWay.size === 0;
+  }
+
   submit(job: BirthJob): void {
     const entry = { job, attempts: 1 };
     if (job.started) this.#underWay.set(job.uid, entry);

@@ -138,7 +138,8 @@ export class ForkWork {
     this.#pools.get(name)?.serve(null, 0);
     this.#pools.delete(name);
     const queue = this.#queues.get(name);
-    this.#queues.delete(name);
+    // What is under way may still be born, or come back to be tried again, and is answered then.
+    if (queue?.isEmpty === true) this.#queues.delete(name);
     queue?.failAll(
       new DomainError("template-not-found", `The template ${name} was deleted`, {
         facts: { name },
