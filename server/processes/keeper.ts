@@ -1,4 +1,5 @@
 import { type CpuSet } from "../cpus/cpu-set.js";
+import { DomainError } from "../core/errors.js";
 import { type ProcessUid } from "../core/ids.js";
 import { type LogOffset, type LogStreamName } from "./output.js";
 import { type ExitReport, type KeeperIdentity, type Worker } from "./process-state.js";
@@ -105,6 +106,11 @@ export interface SpawnOrder extends WorkerFiles {
 
 /** How a worker is made. */
 export type BirthOrder = SpawnOrder | ForkOrder | GoOrder;
+
+/** Whatever was asked for, nobody answers now: when the keeper is back, all workers are looked at. */
+export function isKeeperAway(error: unknown): boolean {
+  return error instanceof DomainError && error.code === "keeper-unreachable";
+}
 
 export function give(keeper: Keeper, order: BirthOrder): void {
   switch (order.kind) {

@@ -1,8 +1,13 @@
 import { type Clock } from "../core/clock.js";
-import { DomainError } from "../core/errors.js";
 import { type ProcessUid } from "../core/ids.js";
 import { type Recipe, type Source } from "../processes/fork-servers.js";
-import { type BirthOrder, give, type Keeper, type UserIds } from "../processes/keeper.js";
+import {
+  type BirthOrder,
+  give,
+  isKeeperAway,
+  type Keeper,
+  type UserIds,
+} from "../processes/keeper.js";
 import { type ForkWork } from "./fork-work.js";
 import { type TemplateRecord, type TemplateStore } from "./template-record.js";
 import { phaseOf } from "./template-state.js";
@@ -60,7 +65,8 @@ export class ZygoteStarter {
       if (!this.#unordered.has(uid)) return;
       this.#order(name, uid, freshZygote(uid, record, recipe, baseEnvironment, user), keeper);
     } catch (error) {
-      if (isAway(error)) return;
+      // Its return is what starts a zygote again.
+      if (isKeeperAway(error)) return;
       const message = error instanceof Error ? error.message : String(error);
       this.#parts.failed(name, uid, failureOf(message));
     }
@@ -87,7 +93,7 @@ export class ZygoteStarter {
           this.#order(name, uid, order, keeper);
         },
         fail: (error) => {
-          if (isAway(error)) return;
+          if (isKeeperAway(error)) return;
           fail(failureOf(`Its parent ${parent} failed: ${error.message}`));
         },
       });
@@ -135,9 +141,4 @@ export class ZygoteStarter {
     this.#deadlines.get(uid)?.abort();
     this.#deadlines.delete(uid);
   }
-}
-
-/** While the keeper is away, its return is what starts a zygote again. */
-function isAway(error: unknown): boolean {
-  return error instanceof DomainError && error.code === "keeper-unreachable";
 }

@@ -1,6 +1,10 @@
-import { DomainError } from "../core/errors.js";
 import { type ProcessUid } from "../core/ids.js";
-import { type EndReport, type KeptWorker, type SpawnFailure } from "../processes/keeper.js";
+import {
+  type EndReport,
+  isKeeperAway,
+  type KeptWorker,
+  type SpawnFailure,
+} from "../processes/keeper.js";
 import { type ExitOutcome, type Worker } from "../processes/process-state.js";
 import { SIGKILL, signalName } from "../processes/signals.js";
 import { ForkWork } from "./fork-work.js";
@@ -368,7 +372,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
   #kill(uid: ProcessUid, signal: number): void {
     this.#parts.keeper.signal(uid, signal, "worker").catch((error: unknown) => {
       // When the keeper is back it is looked at again.
-      if (error instanceof DomainError && error.code === "keeper-unreachable") return;
+      if (isKeeperAway(error)) return;
       this.#parts.log.warn("zygote could not be ended", { uid, signal: signalName(signal), error });
     });
   }
@@ -380,7 +384,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
   #follow(work: Promise<void>): void {
     const followed = work
       .catch((error: unknown) => {
-        if (error instanceof DomainError && error.code === "keeper-unreachable") return;
+        if (isKeeperAway(error)) return;
         this.#parts.log.warn("a zygote could not be seen to", { error });
       })
       .finally(() => {
