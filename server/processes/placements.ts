@@ -1,11 +1,11 @@
 import { type Clock } from "../core/clock.js";
-import { DomainError } from "../core/errors.js";
 import { type ProcessUid } from "../core/ids.js";
+import { Watchers } from "../core/watchers.js";
 import { type CpuLedger, type Move } from "../cpus/cpu-ledger.js";
 import { CpuLine } from "../cpus/cpu-line.js";
 import { type CpuRequest } from "../cpus/cpu-request.js";
 import { type CpuSet, formatCpuSet } from "../cpus/cpu-set.js";
-import { type Keeper } from "./keeper.js";
+import { isKeeperAway, type Keeper } from "./keeper.js";
 import { type ProcessTable } from "./process-table.js";
 import { type RecordWriter } from "./record-writer.js";
 import { waitUntil } from "./waiting.js";
@@ -32,7 +32,7 @@ export class Placements {
   /** Moved while it could not be pinned: it was being started, or the keeper was away. */
   readonly #late = new Set<ProcessUid>();
   readonly #moving = new Map<ProcessUid, number>();
-  readonly #repeats = new Map<string, Set<() => void>>();
+  readonly #repeats = new Watchers<string | null>();
 
   constructor(parts: PlacementsParts) {
     this.#parts = parts;
@@ -65,7 +65,7 @@ export class Placements {
       this.#apply(moves);
       wake();
     });
-    using _repeat = this.#onAdmitted(key, () => {
+    using _repeat = this.#repeats.watch(key, () => {
       repeated = true;
       wake();
     });
@@ -85,7 +85,7 @@ export class Placements {
 
   /** A create with this key is in the table: whoever waits for the same one need not. */
   admitted(key: string | null): void {
-    for (const wake of [...(this.#repeats.get(key ?? "") ?? [])]) wake();
+    if (key !== null) this.#repeats.wake(key);
   }
 
   /** The CPUs of a worker that is to be born; null: not pinned. Fails when it does not fit. */
@@ -166,7 +166,7 @@ export class Placements {
       },
       (error: unknown) => {
         this.#count(uid, -1);
-        if (error instanceof DomainError && error.code === "keeper-unreachable") {
+        if (isKeeperAway(error)) {
           if (table.byUid(uid) !== undefined) this.#late.add(uid);
           return;
         }
@@ -180,16 +180,5 @@ export class Placements {
     const count = (this.#moving.get(uid) ?? 0) + change;
     if (count === 0) this.#moving.delete(uid);
     else this.#moving.set(uid, count);
-  }
-
-  #onAdmitted(key: string | null, wake: () => void): Disposable {
-    const wakes = key === null ? null : (this.#repeats.get(key) ?? new Set());
-    if (key !== null && wakes !== null) this.#repeats.set(key, wakes.add(wake));
-    return {
-      [Symbol.dispose]: () => {
-        wakes?.delete(wake);
-        if (key !== null && wakes?.size === 0) this.#repeats.delete(key);
-      },
-    };
   }
 }

@@ -1,6 +1,7 @@
 import { DomainError } from "../core/errors.js";
 import { type ProcessUid } from "../core/ids.js";
 import { SortedNames } from "../core/sorted-names.js";
+import { Watchers } from "../core/watchers.js";
 import { type Counters, type ProcessRecord } from "./process-record.js";
 import { specBytes } from "./process-spec.js";
 import { type ProcessState } from "./process-state.js";
@@ -28,7 +29,7 @@ export class ProcessTable {
   readonly #byUid = new Map<ProcessUid, ProcessRecord>();
   readonly #byRequest = new Map<string, ProcessUid>();
   readonly #names = new SortedNames();
-  readonly #listeners = new Map<ProcessUid, Set<() => void>>();
+  readonly #watchers = new Watchers<ProcessUid>();
   #counters: Counters;
   #bytes = 0;
 
@@ -81,7 +82,7 @@ export class ProcessTable {
     this.#counters = { ...this.#counters, revision };
     const revised = { ...record, revision };
     this.#enter(revised);
-    this.#wake(record.uid);
+    this.#watchers.wake(record.uid);
     return revised;
   }
 
@@ -101,7 +102,7 @@ export class ProcessTable {
       this.#byRequest.delete(requestKey(record.owner, record.requestId));
     }
     this.#counters = { ...this.#counters, revision: this.#counters.revision + 1 };
-    this.#wake(uid);
+    this.#watchers.wake(uid);
   }
 
   /** At most `size` records, and fewer where their specs are large. */
@@ -124,17 +125,7 @@ export class ProcessTable {
    * stand for several changes; the callback must not throw.
    */
   watch(uid: ProcessUid, onChange: () => void): Disposable {
-    const listeners = this.#listeners.get(uid) ?? new Set();
-    this.#listeners.set(uid, listeners);
-    listeners.add(onChange);
-    return {
-      [Symbol.dispose]: () => {
-        listeners.delete(onChange);
-        if (listeners.size === 0 && this.#listeners.get(uid) === listeners) {
-          this.#listeners.delete(uid);
-        }
-      },
-    };
+    return this.#watchers.watch(uid, onChange);
   }
 
   #enter(record: ProcessRecord): void {
@@ -145,10 +136,6 @@ export class ProcessTable {
     if (record.requestId !== null) {
       this.#byRequest.set(requestKey(record.owner, record.requestId), record.uid);
     }
-  }
-
-  #wake(uid: ProcessUid): void {
-    for (const listener of [...(this.#listeners.get(uid) ?? [])]) listener();
   }
 }
 

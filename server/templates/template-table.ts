@@ -1,5 +1,6 @@
 import { SortedNames } from "../core/sorted-names.js";
 import { type ProcessUid } from "../core/ids.js";
+import { Watchers } from "../core/watchers.js";
 import { type TemplateRecord } from "./template-record.js";
 import { idle, type TemplateState } from "./template-state.js";
 
@@ -16,7 +17,7 @@ export class TemplateTable {
   readonly #byName = new Map<string, Template>();
   readonly #names = new SortedNames();
   readonly #ofZygote = new Map<ProcessUid, string>();
-  readonly #listeners = new Map<string, Set<() => void>>();
+  readonly #watchers = new Watchers<string>();
   #revision: number;
 
   constructor(records: readonly TemplateRecord[]) {
@@ -49,7 +50,7 @@ export class TemplateTable {
       ? { ...template, record: { ...template.record, revision: ++this.#revision } }
       : template;
     this.#enter(next);
-    for (const listener of [...(this.#listeners.get(next.record.name) ?? [])]) listener();
+    this.#watchers.wake(next.record.name);
     return next;
   }
 
@@ -59,7 +60,7 @@ export class TemplateTable {
     for (const { uid } of template.record.zygotes) this.#ofZygote.delete(uid);
     this.#byName.delete(name);
     this.#names.delete(name);
-    for (const listener of [...(this.#listeners.get(name) ?? [])]) listener();
+    this.#watchers.wake(name);
   }
 
   /** Names from `after` on. */
@@ -73,17 +74,7 @@ export class TemplateTable {
 
   /** Calls back at every change, the removal included, until disposed. */
   watch(name: string, onChange: () => void): Disposable {
-    const listeners = this.#listeners.get(name) ?? new Set();
-    this.#listeners.set(name, listeners);
-    listeners.add(onChange);
-    return {
-      [Symbol.dispose]: () => {
-        listeners.delete(onChange);
-        if (listeners.size === 0 && this.#listeners.get(name) === listeners) {
-          this.#listeners.delete(name);
-        }
-      },
-    };
+    return this.#watchers.watch(name, onChange);
   }
 
   #enter(template: Template): void {
