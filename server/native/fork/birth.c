@@ -9,6 +9,8 @@
 
 #include "fork.h"
 
+const int forkbus_fork_version = FORKBUS_FORK_VERSION;
+
 enum { LINK = 3, ID_DIGITS = 32, BIRTH_SIZE = 1 + 2 * sizeof(uint64_t) };
 
 static uint64_t now_ns(void) {

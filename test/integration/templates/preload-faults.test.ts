@@ -34,6 +34,7 @@ const faults: Readonly<Record<string, Fault>> = {
     raises: "LookupError",
     inDetail: ({ exception, module }) => {
       assert.match(exception?.traceback ?? "", /deep/);
+      assert.doesNotMatch(exception?.traceback ?? "", /zygotes\/python|importlib/);
       assert.match(module, /fault/);
     },
   },
@@ -99,9 +100,19 @@ const faults: Readonly<Record<string, Fault>> = {
     node: "setInterval(() => {}, 1000);",
     message: /Timeout|timer/i,
   },
+  "leaves a database open": {
+    python:
+      "import sqlite3\nkept = sqlite3.connect(__file__ + '.db')\nkept.execute('create table t (x)')",
+    message: /\.db/,
+    inDetail: ({ openFiles }, directory) => {
+      assert.equal(openFiles.length, 1);
+      assert.ok(openFiles[0]?.includes(directory), openFiles[0]);
+    },
+  },
   "starts a program that stays": {
+    python: "import subprocess\nkept = subprocess.Popen(['sleep', '600'])",
     node: "import { spawn } from 'node:child_process';\nspawn('sleep', ['600'], { stdio: 'ignore' });",
-    message: /ProcessWrap/,
+    message: /ProcessWrap|sleep \(\d+\)/,
   },
   "exits by itself": {
     python: "import sys\nsys.exit(3)",

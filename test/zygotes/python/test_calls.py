@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import resource
 import sys
 import unittest
 from typing import Any, Optional
@@ -96,6 +97,25 @@ class Calls:
             result = self.raised(function("targets:unserialisable" if encoding != "pickle" else "targets:lock", result=encoding))
             self.assertEqual(result["type"], "BadResult", encoding)
             self.assertIn(encoding, result["message"])
+            for text in (result["traceback"], self.last.stderr()):
+                self.assertIn("\nBadResult: ", "\n" + text)
+                self.assertNotIn("_forkbus_zygote", text)
+
+    def test_a_result_that_there_is_no_room_for(self) -> None:
+        small = [[resource.RLIMIT_FSIZE, "2000", "2000"]]
+        result = self.raised(function("targets:blob", result="raw"), b"[5000]", rlimits=small)
+        self.assertEqual((result["type"], result["traceback"]), ("ResultLost", ""))
+        self.assertEqual(result["message"], "What the function returned could not be written: File too large")
+        self.assertIn("could not be written", self.last.stderr())
+
+    def test_an_exception_that_there_is_no_room_for_is_cut(self) -> None:
+        small = [[resource.RLIMIT_FSIZE, "2000", "2000"]]
+        result = self.raised(function("targets:refuse", result="pickle"), b'["%s"]' % (b"x" * 5000), rlimits=small)
+        self.assertEqual((result["type"], result["message"], result["encoding"]), ("ValueError", "x" * 256, ""))
+
+    def test_of_a_result_there_may_be_room_for_nothing(self) -> None:
+        none = [[resource.RLIMIT_FSIZE, "0", "0"]]
+        self.assertEqual(self.run_to_end("targets:echo", rlimits=none), (1, None))
 
     def test_what_is_json_for_python_alone_is_not_json(self) -> None:
         result = self.raised(function("targets:give_back", "pickle"), pickle.dumps(((float("nan"),), {})))

@@ -130,6 +130,20 @@ class Siblings(ZygoteCase):
         expected = {f"line {n} of {worker.pid}" for worker in workers for n in range(100)}
         self.assertEqual((len(lines), set(lines[1:])), (801, expected))
 
+    def test_share_a_database_that_is_kept_and_open_none_of_its_numbers(self) -> None:
+        path = str(self.place / "shared.db")
+        os.environ["SHARED_DATABASE"] = path
+        self.addCleanup(os.environ.pop, "SHARED_DATABASE")
+        server = self.zygote("preload_database", keepFds=[path])
+        kept = server.result()["openFiles"]
+        for number in range(4):
+            own = str(self.place / f"own-{number}.db")
+            shared, opened = self.fork(server, "preload_database:add", number, own).value()
+            self.assertEqual(shared, list(range(number + 1)))
+            self.assertEqual(sorted(opened), sorted([*kept, own]))
+        code = self.fork(server, "preload_database:check").value()
+        self.assertEqual(code, "ok")
+
     def test_end_each_in_its_own_way(self) -> None:
         server = self.zygote("targets")
         before = len(os.listdir(f"/proc/{server.pid}/fd"))

@@ -8,10 +8,14 @@ from typing import Callable, Optional
 
 from .link import LINK_FD, Link
 from .own_memory import OwnMemory
+from .stdio import tell
 
 # Takes the worker's end of its link, the directory of its leaf or -1, its id, and when it was asked for. Returns 0 in the child, which has its session, its
 # id and its link by then, and has said `B`; its pid in the parent. Raises OSError where there is no child.
 Fork = Callable[[int, int, bytes, int], int]
+
+# Of the library: as in birth.h.
+_VERSION = 1
 
 
 def fork_through(library: Optional[str], memory: OwnMemory) -> Fork:
@@ -19,8 +23,8 @@ def fork_through(library: Optional[str], memory: OwnMemory) -> Fork:
     if library is not None:
         try:
             return _native_fork(library, memory)
-        except (ImportError, OSError, AttributeError):
-            pass
+        except (ImportError, OSError, AttributeError, ValueError) as error:
+            tell(f"forkbus: {library} cannot be used, so that forks take longer: {error}\n")
 
     def fork(link: int, leaf: int, id: bytes, asked: int) -> int:
         return _fork_in_python(link, leaf, id, asked, memory)
@@ -31,7 +35,11 @@ def fork_through(library: Optional[str], memory: OwnMemory) -> Fork:
 def _native_fork(library: str, memory: OwnMemory) -> Fork:
     import ctypes
 
-    fork_worker = ctypes.PyDLL(library).forkbus_fork_worker
+    loaded = ctypes.PyDLL(library)
+    version = ctypes.c_int.in_dll(loaded, "forkbus_fork_version").value
+    if version != _VERSION:
+        raise ImportError(f"its version is {version}, and not {_VERSION}")
+    fork_worker = loaded.forkbus_fork_worker
     fork_worker.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_void_p]
     fork_worker.restype = ctypes.c_int
     before, after_in_parent, after_in_child = (

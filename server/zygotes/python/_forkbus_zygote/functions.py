@@ -14,13 +14,19 @@ LARGEST_RESULT = 2 * 1024 * 1024
 class BadArguments(Exception):
     """The arguments are not what their encoding says."""
 
+    __module__ = "builtins"  # So that tracebacks call it by its mere name, as records do.
+
 
 class BadResult(Exception):
     """The result cannot be said in the encoding that was asked for."""
 
+    __module__ = "builtins"
+
 
 class ResultTooLarge(Exception):
     """The encoded result is larger than a result file may be."""
+
+    __module__ = "builtins"
 
 
 def resolve(name: str) -> Callable[..., Any]:

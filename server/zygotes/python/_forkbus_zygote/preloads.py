@@ -9,10 +9,14 @@ from time import perf_counter_ns
 from typing import Any, Callable, Optional
 
 from .functions import call_by_name
+from .lasting import lasting
 from .open_files import not_kept, open_files, opened_since
+from .programs import running_programs
 from .result_file import cut, describe_exception
 from .specification import Specification
-from .threads import lasting_threads, other_threads
+from .stdio import tell
+from .threads import other_threads
+from .tracebacks import begin_with_the_user
 
 # OpenBLAS starts a thread per CPU as soon as it is loaded, and workers have one CPU unless they ask for more.
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
@@ -49,6 +53,7 @@ def load(spec: Specification) -> Loaded:
     before = open_files()
     modules: list[dict[str, Any]] = []
     threaded: Optional[str] = None
+    starter: Optional[str] = None
     steps: list[tuple[str, Callable[[], object]]] = [
         (name, lambda name=name: importlib.import_module(name)) for name in spec.preload  # type: ignore[misc]
     ]
@@ -59,11 +64,18 @@ def load(spec: Specification) -> Loaded:
         modules.append({"name": name, "loadUs": _timed(name, step)})
         if threaded is None and other_threads():
             threaded = name
-    threads = lasting_threads()
+        if starter is None and running_programs():
+            starter = name
+    threads = lasting(other_threads)
     if threads:
         started = f"{threaded} started threads" if threaded is not None else "There are threads"
         message = f"{started}, and a process with threads cannot be forked: {', '.join(threads)}"
         raise PreloadError(threaded or "", message, threads=threads)
+    programs = lasting(running_programs)
+    if programs:
+        started = f"{starter} started programs" if starter is not None else "There are programs"
+        message = f"{started}, and workers, whose children they are not, could not wait for them: {', '.join(programs)}"
+        raise PreloadError(starter or "", message)
     files = opened_since(before)
     refused = not_kept(files, spec.keep_fds)
     if refused:
@@ -77,7 +89,9 @@ def _timed(name: str, step: Callable[[], object]) -> int:
     try:
         step()
     except BaseException as error:
-        traceback.print_exc()
-        described = describe_exception(error, traceback.format_exc())
+        begin_with_the_user(error)
+        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        tell(trace)
+        described = describe_exception(error, trace)
         raise PreloadError(name, f"{name} raised {described['type']}: {described['message']}", exception=described) from error
     return (perf_counter_ns() - start) // 1000

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from typing import Any, Optional
 
 from .link import RESULT_FD
+from .stdio import tell
 
 _LONGEST_TEXT = 64 * 1024
+_BRIEF = 256
+_NOTHING_MORE: dict[str, Any] = {"kind": "failed", "exception": None, "threads": [], "openFiles": []}
 
 
 class ResultFile:
@@ -18,14 +20,41 @@ class ResultFile:
     def __init__(self) -> None:
         self._identity = _identity()
 
-    def write(self, line: dict[str, Any], data: bytes = b"") -> None:
-        content = json.dumps({**line, "bytes": len(data)}).encode() + b"\n" + data
+    def write(self, line: dict[str, Any], data: bytes = b"") -> bool:
+        """False where there is no room for it: then the file has only that, or nothing."""
         if self._identity is None or _identity() != self._identity:
-            print("forkbus: the result is lost, because the program closed descriptor 4", file=sys.stderr)
-            return
-        written = 0
-        while written < len(content):
-            written += os.pwrite(RESULT_FD, content[written:], written)
+            tell("forkbus: the result is lost, because the program closed descriptor 4\n")
+            return True
+        try:
+            _put(line, data)
+            return True
+        except OSError as error:
+            why = f"could not be written: {error.strerror}"
+        tell(f"forkbus: the result {why}\n")
+        try:
+            os.ftruncate(RESULT_FD, 0)
+            _put(_in_brief(line, why))
+        except OSError:
+            pass  # What is not finished counts as none.
+        return False
+
+
+def _put(line: dict[str, Any], data: bytes = b"") -> None:
+    content = json.dumps({**line, "bytes": len(data)}).encode() + b"\n" + data
+    written = 0
+    while written < len(content):
+        written += os.pwrite(RESULT_FD, content[written:], written)
+
+
+def _in_brief(line: dict[str, Any], why: str) -> dict[str, Any]:
+    """What is left to say where there is hardly any room."""
+    if line["kind"] == "exception":
+        return {**line, "message": line["message"][:_BRIEF], "traceback": "", "encoding": ""}
+    if line["kind"] == "value":
+        message = f"What the function returned {why}"
+        return {"kind": "exception", "type": "ResultLost", "message": message, "traceback": "", "encoding": ""}
+    message = line.get("message", f"Its report {why}")[:_BRIEF]
+    return {**_NOTHING_MORE, "module": line.get("module", ""), "message": message}
 
 
 def _identity() -> Optional[tuple[int, int]]:
@@ -42,9 +71,9 @@ def describe_exception(error: BaseException, trace: str) -> dict[str, str]:
 
 
 def type_name(error: BaseException) -> str:
-    """As Python's tracebacks say it, and without a module for ours."""
+    """As Python's tracebacks say it."""
     kind = type(error)
-    if kind.__module__ in ("builtins", "__main__") or kind.__module__.partition(".")[0] == __package__:
+    if kind.__module__ in ("builtins", "__main__"):
         return kind.__qualname__
     return f"{kind.__module__}.{kind.__qualname__}"
 

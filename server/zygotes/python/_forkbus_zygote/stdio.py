@@ -24,6 +24,16 @@ def flush_stdio() -> bool:
     return flushed
 
 
+def tell(text: str) -> None:
+    """On standard error, as far as there is one that takes it."""
+    try:
+        if sys.stderr is not None:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+    except Exception:
+        pass  # There is nobody else to tell.
+
+
 def write_lines_at_once() -> None:
     """Standard output goes to a file, and whoever follows it wants to see lines, not blocks of 8 KiB."""
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-
-_PATIENCE_S = 1.0
 
 
 def other_threads() -> list[str]:
@@ -17,16 +14,6 @@ def other_threads() -> list[str]:
     known = _python_names()
     main = os.getpid()
     return [_name(tid, known) for tid in sorted(map(int, tasks)) if tid != main]
-
-
-def lasting_threads() -> list[str]:
-    """The same, once threads that are just ending have had a second: a joined thread lingers in the kernel."""
-    deadline = time.monotonic() + _PATIENCE_S
-    while True:
-        names = other_threads()
-        if not names or time.monotonic() > deadline:
-            return names
-        time.sleep(0.001)
 
 
 def _python_names() -> dict[int, str]:

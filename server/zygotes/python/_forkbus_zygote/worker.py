@@ -14,6 +14,7 @@ from .ending import end_worker, exit_code_of
 from .forking import fork_through
 from .functions import call, call_by_name, decode_arguments, encode_result, resolve
 from .inherited import disown_finalizers
+from .lasting import lasting
 from .link import Link
 from .main_module import load_client_main
 from .own_memory import OwnMemory
@@ -22,7 +23,8 @@ from .serving import serve
 from .specialise import SPECIFICATION, StepError, specialise
 from .specification import Specification, read_specification
 from .stdio import flush_stdio, forget_input
-from .threads import lasting_threads
+from .threads import other_threads
+from .tracebacks import begin_with_the_user
 from .worker_handle import WorkerHandle
 
 
@@ -51,8 +53,8 @@ def run_worker(spec: Specification, link: Link, memory: OwnMemory) -> NoReturn:
     except BaseException as error:
         _report_exception(spec, result, error)
         end_worker(1)
-    result.write({"kind": "value", "encoding": spec.target.result_encoding}, data)
-    end_worker(0)
+    written = result.write({"kind": "value", "encoding": spec.target.result_encoding}, data)
+    end_worker(0 if written else 1)
 
 
 def _run_target(spec: Specification, link: Link, memory: OwnMemory) -> Any:
@@ -74,7 +76,7 @@ def _run_target(spec: Specification, link: Link, memory: OwnMemory) -> Any:
 
 
 def _serve_forks(spec: Specification, link: Link, memory: OwnMemory) -> None:
-    threads = lasting_threads()
+    threads = lasting(other_threads)
     if threads:
         raise RuntimeError(f"A process that serves forks must have no other threads, and this one has {', '.join(threads)}")
     flush_stdio()
@@ -97,7 +99,7 @@ def _serve_forks(spec: Specification, link: Link, memory: OwnMemory) -> None:
 def _report_exception(spec: Specification, result: ResultFile, error: BaseException) -> None:
     import traceback
 
-    error.__traceback__ = _of_the_user(error)
+    begin_with_the_user(error)
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     pickled = _pickled(error) if spec.target.result_encoding == "pickle" else None
     line = {"kind": "exception", **describe_exception(error, trace), "encoding": "" if pickled is None else "pickle"}
@@ -108,23 +110,12 @@ def _report_exception(spec: Specification, result: ResultFile, error: BaseExcept
         sys.__excepthook__(type(error), error, error.__traceback__)
 
 
-def _of_the_user(error: BaseException) -> Any:
-    """The traceback from where it leaves our own code."""
-    not_theirs = (os.path.dirname(__file__), os.path.dirname(importlib.__file__), "<frozen importlib")
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(not_theirs):
-        trace = trace.tb_next
-    return trace
-
-
 def _pickled(error: BaseException) -> Optional[bytes]:
     """None for one that does not survive it, as when its class is ours or asks for more than its arguments."""
     import pickle
 
     from .functions import LARGEST_RESULT
 
-    if type(error).__module__.partition(".")[0] == __package__:
-        return None
     try:
         data = pickle.dumps(error)
         return data if len(data) <= LARGEST_RESULT and isinstance(pickle.loads(data), type(error)) else None

@@ -46,7 +46,7 @@ def _prepare(spec: Specification, memory: OwnMemory) -> None:
         gc.set_threshold(*thresholds)
     reset_signals()
     disown_finalizers()
-    result.write(
+    reported = result.write(
         {
             "kind": "ready",
             "runtime": "{}.{}.{}".format(*sys.version_info[:3]),
@@ -57,6 +57,8 @@ def _prepare(spec: Specification, memory: OwnMemory) -> None:
             "why": "",
         }
     )
+    if not reported:
+        _exit(1)
     rehearse(spec, memory)
     flush_stdio()
     # What lives now lives as long as we do: a collection in a child must not touch it, which would copy its pages.

@@ -1,0 +1,3 @@
+import subprocess
+
+PROGRAM = subprocess.Popen(["sleep", "600"])
