@@ -29,6 +29,8 @@ const EMPTY: OutputExtents = {
 
 const MAX_STDIN_BYTES = 1024 * 1024;
 const MAX_WAITED_NAMES = 10_000;
+/** No system writes a file out and forgets it so soon. */
+const RECENT_MS = 1000;
 
 /** Where both output files of a process are now; undefined when they are not there. */
 export type OutputPositions = (record: ProcessRecord) => Promise<OutputExtents | undefined>;
@@ -272,16 +274,23 @@ export class ProcessService implements Handlers<typeof proto.ProcessServiceDefin
 
   /** `brief`: in lists. */
   async #show(record: ProcessRecord, brief = false): Promise<proto.Process> {
-    const { spec, state, uid } = record;
     const [output, result] = await Promise.all([
       this.#positions(record),
-      spec.target.kind === "exec" || !hasEnded(state)
-        ? null
-        : brief
-          ? this.#results.outline(uid)
-          : this.#results.result(uid),
+      this.#result(record, brief),
     ]);
     return fromRecord(record, output, result === null ? undefined : fromResult(result, brief));
+  }
+
+  #result(
+    { spec, state, uid }: ProcessRecord,
+    brief: boolean,
+  ): ReturnType<ProcessResults["result"]> {
+    if (spec.target.kind === "exec" || !hasEnded(state)) return Promise.resolve(null);
+    if (brief) return this.#results.outline(uid);
+    const endedMs = state.kind === "exited" ? state.exit.endTimeMs : 0;
+    const isRecent = this.#reading.clock.wallTime() - endedMs < RECENT_MS;
+    const recent = isRecent ? this.#results.recent(uid) : undefined;
+    return recent === undefined ? this.#results.result(uid) : Promise.resolve(recent);
   }
 }
 

@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
@@ -13,6 +13,8 @@ const MAX_HEADER_BYTES = 2 * 1024 * 1024;
 const MAX_FILE_BYTES = 8 * 1024 * 1024;
 /** Most headers fit. */
 const OUTLINE_BYTES = 4096;
+/** Most results are smaller. */
+const SMALL_BYTES = 16 * 1024;
 const TAIL_BYTES = 4096;
 /** Where workers have the keeper's user, what lies there can be theirs: it must neither lead elsewhere nor make us wait. */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -52,6 +54,12 @@ interface ResultFile {
   readonly body: Buffer;
 }
 
+/** Of a file of this size. */
+interface FilePart {
+  readonly content: Buffer;
+  readonly size: number;
+}
+
 const NO_BYTES = Buffer.alloc(0);
 
 /** What processes say at their end, and zygotes when they are ready: docs/FORK-SERVERS.md, "The result file". */
@@ -60,6 +68,11 @@ export class ResultFiles implements ZygoteFiles {
 
   constructor(directory: () => string) {
     this.#directory = directory;
+  }
+
+  recent(uid: ProcessUid): ProcessResult | null | undefined {
+    const file = readSmall(this.#path(uid));
+    return file === undefined ? undefined : resultOf(parse(file));
   }
 
   /** Null where there is none, or it was never finished. */
@@ -96,17 +109,28 @@ export class ResultFiles implements ZygoteFiles {
 
   /** The body is empty where it is not among the first `most` bytes. */
   async #read(uid: ProcessUid, most: number): Promise<ResultFile | null> {
-    const file = await readFile(join(this.#directory(), uid, "result"), most);
-    if (file === null) return null;
-    const { content, size } = file;
-    const end = content.indexOf("\n");
-    if (end < 0) return most < MAX_FILE_BYTES ? this.#read(uid, MAX_FILE_BYTES) : null;
-    if (end > MAX_HEADER_BYTES) return null;
-    const parsed = header.safeParse(parseJson(content.toString("utf8", 0, end)));
-    if (!parsed.success || size - end - 1 !== parsed.data.bytes) return null;
-    if (content.length === size) return { head: parsed.data, body: content.subarray(end + 1) };
-    return most < MAX_FILE_BYTES ? { head: parsed.data, body: NO_BYTES } : null;
+    const file = await readFile(this.#path(uid), most);
+    const isCut = file !== null && file.content.length < file.size;
+    if (isCut && most < MAX_FILE_BYTES && !file.content.includes("\n")) {
+      return this.#read(uid, MAX_FILE_BYTES);
+    }
+    return parse(file);
   }
+
+  #path(uid: ProcessUid): string {
+    return join(this.#directory(), uid, "result");
+  }
+}
+
+/** Null where it was never finished, or its header is cut. The body is empty where that is. */
+function parse(file: FilePart | null): ResultFile | null {
+  const end = file?.content.indexOf("\n") ?? -1;
+  if (file === null || end < 0 || end > MAX_HEADER_BYTES) return null;
+  const { content, size } = file;
+  const parsed = header.safeParse(parseJson(content.toString("utf8", 0, end)));
+  if (!parsed.success || size - end - 1 !== parsed.data.bytes) return null;
+  const body = content.length === size ? content.subarray(end + 1) : NO_BYTES;
+  return { head: parsed.data, body };
 }
 
 function resultOf(file: ResultFile | null): ProcessResult | null {
@@ -126,11 +150,27 @@ function resultOf(file: ResultFile | null): ProcessResult | null {
   }
 }
 
+/** All of it, at once; null where there is no such file, or it is none; undefined where it is long. */
+function readSmall(path: string): FilePart | null | undefined {
+  let file: number | undefined;
+  try {
+    file = openSync(path, OPEN_FLAGS);
+    const stat = fstatSync(file);
+    if (!stat.isFile()) return null;
+    const { size } = stat;
+    if (size > SMALL_BYTES) return undefined;
+    const buffer = Buffer.alloc(size);
+    return { content: buffer.subarray(0, readSync(file, buffer, 0, size, 0)), size };
+  } catch (error) {
+    if (isNoFile(error)) return null;
+    throw error;
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
+
 /** The first bytes, or with a negative number the last; null where there is no such file, or it is none. */
-async function readFile(
-  path: string,
-  most: number,
-): Promise<{ readonly content: Buffer; readonly size: number } | null> {
+async function readFile(path: string, most: number): Promise<FilePart | null> {
   try {
     await using file = await open(path, OPEN_FLAGS);
     const stat = await file.stat();
@@ -145,9 +185,13 @@ async function readFile(
     );
     return { content: buffer.subarray(0, bytesRead), size };
   } catch (error) {
-    if (error instanceof Error && "code" in error && NO_FILE.has(error.code)) return null;
+    if (isNoFile(error)) return null;
     throw error;
   }
+}
+
+function isNoFile(error: unknown): boolean {
+  return error instanceof Error && "code" in error && NO_FILE.has(error.code);
 }
 
 /** Undefined where it is none: a file is the worker's own to write. */

@@ -20,6 +20,11 @@ export type ProcessResult =
 
 /** Results stay where their workers wrote them, until the record goes. */
 export interface ProcessResults {
+  /**
+   * What was written a moment ago, and is in memory: to read it at once costs less than to have it read. Undefined where
+   * it is long, null as below.
+   */
+  recent(uid: ProcessUid): ProcessResult | null | undefined;
   /** Null where there is none: the worker ended otherwise. */
   result(uid: ProcessUid): Promise<ProcessResult | null>;
   /** The same, perhaps without its bytes, of which lists say only how many they are. */

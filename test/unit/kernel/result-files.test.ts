@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -55,6 +56,7 @@ describe("the result file of a worker", () => {
         assert.ok(result?.kind === "value");
         assert.equal(result.encoding, "raw");
         assert.deepEqual(new Uint8Array(result.data), data);
+        assert.deepEqual(files.recent(UID), result, "the same when it is read at once");
       }),
       { numRuns: 30 },
     );
@@ -95,11 +97,33 @@ describe("the result file of a worker", () => {
     assert.equal(long.traceback, traceback, "a line is read to its end, however long");
   });
 
+  it("is read at once only where it is short", async () => {
+    for (const [length, isShort] of [
+      [15_000, true],
+      [20_000, false],
+    ] as const) {
+      await write({ kind: "value", encoding: "raw", bytes: length }, Buffer.alloc(length, 7));
+      assert.equal(files.recent(UID) !== undefined, isShort, `${length} bytes`);
+    }
+  });
+
+  it("is none where a worker has put a pipe, a link or a directory, and nobody waits for it", async () => {
+    const path = join(directory, UID, "result");
+    const commands = ["mkfifo", "ln -s /etc/passwd", "mkdir"];
+    for (const command of commands) {
+      assert.equal(spawnSync("sh", ["-c", `${command} "$1"`, "sh", path]).status, 0, command);
+      assert.equal(files.recent(UID), null, command);
+      assert.equal(await files.result(UID), null, command);
+      await rm(path, { recursive: true });
+    }
+  });
+
   it("counts as none wherever it was cut off", async () => {
     const content = await write({ kind: "value", encoding: "json", bytes: 3 }, Buffer.from("[1]"));
     for (let length = 0; length < content.length; length++) {
       await writeFile(join(directory, UID, "result"), content.subarray(0, length));
       assert.equal(await files.result(UID), null, `${length} of ${content.length} bytes`);
+      assert.equal(files.recent(UID), null, `${length} of ${content.length} bytes`);
       assert.equal(await files.outline(UID), null, `${length} of ${content.length} bytes`);
     }
   });
@@ -116,6 +140,7 @@ describe("the result file of a worker", () => {
 
   it("is none where there is no file", async () => {
     assert.equal(await files.result(UID), null);
+    assert.equal(files.recent(UID), null);
     assert.equal(await files.report(uidOf(2)), null);
     assert.equal(await files.tail(UID, "stdout"), "");
   });
