@@ -6,10 +6,14 @@ import { type SpawnFailure } from "../processes/keeper.js";
 export const MAX_UNDER_WAY = 16;
 /** Of one worker, each by another fork server that died, or one that had no room. */
 const MAX_ATTEMPTS = 8;
+/** What it costs that one answered nobody, which takes seconds. */
+const ATTEMPTS_OF_SILENCE = 4;
 
 interface Entry {
   readonly job: BirthJob;
   readonly attempts: number;
+  /** Who has the order; null where it is not forked. */
+  readonly server: ProcessUid | null;
 }
 
 /** The workers that one template is to make, in the order in which they were asked for. */
@@ -27,7 +31,7 @@ export class ForkQueue {
   }
 
   submit(job: BirthJob): void {
-    const entry = { job, attempts: 1 };
+    const entry = { job, attempts: 1, server: null };
     if (job.started) this.#underWay.set(job.uid, entry);
     else this.#waiting.push(entry);
   }
@@ -38,7 +42,8 @@ export class ForkQueue {
       const entry = this.#waiting.shift();
       if (entry === undefined) return;
       const { job } = entry;
-      this.#underWay.set(job.uid, entry);
+      const server = source.kind === "fork" ? source.server : null;
+      this.#underWay.set(job.uid, { ...entry, server });
       try {
         job.start(source);
       } catch (error) {
@@ -57,14 +62,20 @@ export class ForkQueue {
     return this.#underWay.has(uid);
   }
 
+  /** The fork server that was asked for it. */
+  serverOf(uid: ProcessUid): ProcessUid | null {
+    return this.#underWay.get(uid)?.server ?? null;
+  }
+
   /** `waits`: it is tried again. `over`: it was ours, and cannot be made. */
   noteFailed(uid: ProcessUid, failure: SpawnFailure): "waits" | "over" | "not-ours" {
     const entry = this.#underWay.get(uid);
     if (entry === undefined) return "not-ours";
     this.#underWay.delete(uid);
-    if (!isWorthAnother(failure) || entry.attempts >= MAX_ATTEMPTS) return "over";
+    const attempts = entry.attempts + (isSilence(failure) ? ATTEMPTS_OF_SILENCE : 1);
+    if (!isWorthAnother(failure) || attempts > MAX_ATTEMPTS) return "over";
     // It has waited longest.
-    this.#waiting.unshift({ job: { ...entry.job, started: false }, attempts: entry.attempts + 1 });
+    this.#waiting.unshift({ job: { ...entry.job, started: false }, attempts, server: null });
     return "waits";
   }
 
@@ -82,6 +93,11 @@ export class ForkQueue {
     this.#waiting = [];
     for (const { job } of waiting) job.fail(error);
   }
+}
+
+/** Its fork server has not answered anybody for seconds, and does nothing. */
+export function isSilence({ step, errno }: SpawnFailure): boolean {
+  return step === "birth" && errno === "ETIME";
 }
 
 /** One whose time is up is not: the longest that a start may take goes for all attempts together. */

@@ -8,7 +8,7 @@ import {
   type WarmWorker,
 } from "../processes/fork-servers.js";
 import { type Keeper, type SpawnFailure } from "../processes/keeper.js";
-import { ForkQueue } from "./fork-queue.js";
+import { ForkQueue, isSilence } from "./fork-queue.js";
 import { type TemplateRecord } from "./template-record.js";
 import { phaseOf } from "./template-state.js";
 import { type TemplateTable } from "./template-table.js";
@@ -23,6 +23,8 @@ export interface ForkWorkParts {
   readonly recipe: (record: TemplateRecord) => Recipe;
   /** Has the zygote of a template started that nobody has needed before. */
   readonly want: (template: string) => void;
+  /** It answers nobody: whatever is asked of it now is asked in vain. */
+  readonly silent: (zygote: ProcessUid) => void;
   /** Ends a worker that was forked in advance. */
   readonly kill: (uid: ProcessUid) => void;
   /** Nothing is begun any more. */
@@ -86,6 +88,8 @@ export class ForkWork {
   /** True when the job is tried again. */
   retries(uid: ProcessUid, failure: SpawnFailure): boolean {
     for (const [name, queue] of this.#queues) {
+      const server = queue.serverOf(uid);
+      if (server !== null && isSilence(failure)) this.#parts.silent(server);
       const outcome = queue.noteFailed(uid, failure);
       if (outcome === "not-ours") continue;
       this.#pumpSoon(name);
@@ -175,10 +179,12 @@ export class ForkWork {
   }
 
   /** It has died, or was never born. */
-  warmGone(uid: ProcessUid): void {
+  warmGone(uid: ProcessUid, failure: SpawnFailure): void {
     const found = this.#poolOf(uid);
     if (found === undefined) return;
+    const { server } = found.pool;
     found.pool.noteGone(uid);
+    if (server !== null && isSilence(failure)) this.#parts.silent(server);
     this.#refillLater(found.name, REFILL_AGAIN_MS);
   }
 

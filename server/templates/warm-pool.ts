@@ -27,6 +27,11 @@ export class WarmPool {
     return this.#ready.length;
   }
 
+  /** The zygote that they are forked from. */
+  get server(): ProcessUid | null {
+    return this.#server?.uid ?? null;
+  }
+
   has(uid: ProcessUid): boolean {
     return this.#onTheWay.has(uid) || this.#ready.includes(uid);
   }

@@ -64,6 +64,9 @@ export class ZygoteSupervisor implements AsyncDisposable {
       want: (name) => {
         this.want(name);
       },
+      silent: (uid) => {
+        this.#silent(uid);
+      },
       kill: (uid) => {
         this.#kill(uid, SIGKILL);
       },
@@ -158,7 +161,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
 
   spawnFailed(uid: ProcessUid, failure: SpawnFailure): void {
     if (this.#work.isWarm(uid)) {
-      this.#work.warmGone(uid);
+      this.#work.warmGone(uid, failure);
       return;
     }
     const name = this.#nameOf(uid);
@@ -355,6 +358,17 @@ export class ZygoteSupervisor implements AsyncDisposable {
     if (this.#starter.withdraw(uid)) this.#forget(uid);
     // It has nothing to tidy up, and code that it loaded may be deaf to anything less.
     else if (this.#nameOf(uid) !== undefined) this.#kill(uid, SIGKILL);
+  }
+
+  /** Another takes its place at once, before anything more is asked of it: its end may take a while. */
+  #silent(uid: ProcessUid): void {
+    const template = this.#parts.table.ofZygote(uid);
+    if (template?.state.serving?.uid !== uid) return;
+    const { name } = template.record;
+    const how = "Its zygote answered nobody, as one that is stopped, and was ended";
+    this.#parts.log.warn("zygote does not answer", { template: name, uid });
+    this.apply(name, this.#death(uid, failureOf(how)));
+    this.#kill(uid, SIGKILL);
   }
 
   #death(uid: ProcessUid, failure: TemplateFailure): TemplateEvent {

@@ -249,7 +249,7 @@ for (const cgroup of ["auto", "none"]) {
       await assert.rejects(own.signal(cancelled, 15), failsWith(errno.ESRCH));
       await own.signal(cancelled, SIGKILL);
       assert.deepEqual(await failure(own, cancelled), [Step.birth, errno.EINTR]);
-      assert.deepEqual(await failure(own, late), [Step.birth, errno.ETIMEDOUT]);
+      assert.deepEqual(await failure(own, late), [Step.birth, errno.ETIME]);
       assert.equal((await own.list()).length, 1);
       assert.deepEqual(
         readdirSync(quick.directory).sort(),

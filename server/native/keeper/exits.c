@@ -166,8 +166,7 @@ void slot_check(struct slot *slot)
 {
   switch (slot->state) {
   case UNBORN:
-    if (K.now_ms < slot->deadline_ms) tick_before(slot->deadline_ms);
-    else never_born(slot, STEP_BIRTH, ETIMEDOUT, NULL);
+    unborn_check(slot);
     break;
   case STARTING:
     if (K.now_ms < slot->deadline_ms) tick_before(slot->deadline_ms);

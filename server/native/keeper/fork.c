@@ -80,6 +80,39 @@ void never_born(struct slot *slot, uint32_t step, int error, const char *message
   try_to_free(slot);
 }
 
+#define SILENCE_MS 3000
+#define IDLE_MS 1000
+#define LOOK_AGAIN_MS 200
+
+/*
+ * One whose memory takes long to be copied runs, or waits for the kernel. One look does not tell: it may just have
+ * forked, and the child has not had its turn yet.
+ */
+static bool is_idle(struct slot *slot, const struct slot *server)
+{
+  struct process_stat stat;
+  bool works = server != NULL && read_process_stat(server->pid, &stat) && (stat.state == 'R' || stat.state == 'D');
+  if (works) slot->idle_since = 0;
+  else if (slot->idle_since == 0) slot->idle_since = K.now_ms;
+  return !works && K.now_ms >= slot->idle_since + IDLE_MS;
+}
+
+/*
+ * ETIME where its fork server answers nobody: it is stopped, or waits for what does not come. ETIMEDOUT where it
+ * answers others, only too late.
+ */
+void unborn_check(struct slot *slot)
+{
+  const struct slot *server = slot_by_id(slot->server);
+  uint64_t ordered = slot->moments[MOMENT_ORDERED] / 1000000;
+  bool heard = server != NULL && server->heard_ms > ordered;
+  uint64_t silent_at = (heard ? server->heard_ms : ordered) + SILENCE_MS;
+  if (K.now_ms >= slot->deadline_ms) never_born(slot, STEP_BIRTH, heard ? ETIMEDOUT : ETIME, NULL);
+  else if (K.now_ms < silent_at) tick_before(silent_at < slot->deadline_ms ? silent_at : slot->deadline_ms);
+  else if (is_idle(slot, server)) never_born(slot, STEP_BIRTH, ETIME, NULL);
+  else tick_before(K.now_ms + LOOK_AGAIN_MS);
+}
+
 /*
  * Whether the kernel's word means a child of ours that is not yet a worker. It is not reaped while it lives, and an
  * open other end of the link shows that it does: so the number is still that process's.
@@ -109,7 +142,9 @@ static void say_go(struct slot *slot)
 void born(struct slot *slot, pid_t pid, uint64_t asked, uint64_t forked)
 {
   struct process_stat stat = {0};
+  struct slot *server = slot_by_id(slot->server);
   int pidfd = sys_pidfd_open(pid);
+  if (server != NULL) server->heard_ms = K.now_ms;
   if (pidfd < 0 || !is_newborn(slot, pid, &stat)) {
     bool gone = pidfd < 0 || stat.state == 'Z' || stat.state == 'X';
     if (pidfd >= 0) close(pidfd);

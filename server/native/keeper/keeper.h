@@ -71,6 +71,8 @@ struct slot {
   uint8_t serving, hold, unused[2]; /* hold: it has no directory, and waits for GO once it is born */
   uint8_t server[ID_BYTES];
   uint64_t moments[MOMENTS];
+  uint64_t heard_ms;   /* of a fork server: when it last answered an order */
+  uint64_t idle_since; /* of one that is not born: since when its fork server has been seen to do nothing; or 0 */
 };
 
 /* What an upgrade hands over besides the slots. APPEND ONLY, like struct slot. */
@@ -197,6 +199,7 @@ void go(const struct request *request);
 void stop_births(void);
 void born(struct slot *slot, pid_t pid, uint64_t asked, uint64_t forked);
 void never_born(struct slot *slot, uint32_t step, int error, const char *message);
+void unborn_check(struct slot *slot);
 
 /* pin.c */
 int pin(const struct request *request);

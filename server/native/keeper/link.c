@@ -130,6 +130,7 @@ static bool refused(struct slot *server, const uint8_t *id, uint32_t error, cons
 {
   struct slot *slot = slot_any(id);
   if (server->state != RUNNING || error == 0 || error > 4095) return false;
+  server->heard_ms = K.now_ms;
   if (slot != NULL && slot->state == UNBORN && memcmp(slot->server, server->id, ID_BYTES) == 0)
     never_born(slot, STEP_FORK, (int)error, why);
   return true;

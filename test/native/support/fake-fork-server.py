@@ -2,7 +2,8 @@
 
 Its own specification: {"serve": HOW, "say": [PACKETS]}. HOW: "well", "refuse", "swallow" (takes an order and keeps it),
 "drop" (takes an order and forgets it), "stranger" (says B itself), "own" (forks a child that stays its own), "mute"
-(forks a child that dies before its B), "leaf" (puts its child into the leaf that comes with the order), "not" (does not
+(forks a child that dies before its B), "skip" (keeps the first order, and answers the others), "busy" (computes for
+four seconds before it answers the first), "leaf" (puts its child into the leaf that comes with the order), "not" (does not
 say R). What is forked does the "then" of the specification it gets with its go, and so does a program without "serve".
 """
 
@@ -61,7 +62,7 @@ def serve(link, how):
             say(link, b"X" + order + struct.pack("<I", 16) + b"Thread-7, Thread-8")
         elif how == "stranger":
             say(socket.socket(fileno=os.dup(fd)), b"B" + asked + now())
-        elif how == "swallow":
+        elif how == "swallow" or (how == "skip" and not kept):
             kept.append(os.dup(fd))
         elif how == "own":
             if os.fork() == 0:
@@ -70,10 +71,20 @@ def serve(link, how):
             fork(lambda: os._exit(3))
         elif how == "leaf":
             fork(lambda: (enter(leaf[0]), be_born(order, fd, asked)))
+        elif how == "busy" and not kept:
+            kept.append(compute(4))
+            fork(lambda: be_born(order, fd, asked))
         elif how != "drop":
             fork(lambda: be_born(order, fd, asked))
         for each in fds:
             os.close(each)
+
+
+def compute(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+    return end
 
 
 def fork(child):

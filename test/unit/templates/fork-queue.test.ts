@@ -9,6 +9,7 @@ import { uidOf } from "../processes/fixture.js";
 const SOURCE: Source = { kind: "fork", server: uidOf(99), recipe: RECIPE, generation: 1 };
 const NEVER_BORN = { step: "birth", errno: "ECHILD", message: "" } as const;
 const TOO_LATE = { step: "birth", errno: "ETIMEDOUT", message: "" } as const;
+const SILENCE = { step: "birth", errno: "ETIME", message: "" } as const;
 const NOT_SAFE = { step: "fork", errno: "EBUSY", message: "a thread" } as const;
 
 class World {
@@ -82,6 +83,16 @@ describe("the queue of a fork server", () => {
       "it had all the time of a start",
     );
     assert.equal(world.queue.hasRoom, true);
+  });
+
+  it("waits for two that answer nobody, and knows who has an order", () => {
+    const uid = world.submit(1);
+    for (const expected of ["waits", "over"]) {
+      assert.equal(world.queue.serverOf(uid), null);
+      world.queue.pump(SOURCE);
+      assert.equal(world.queue.serverOf(uid), uidOf(99));
+      assert.equal(world.queue.noteFailed(uid, SILENCE), expected);
+    }
   });
 
   it("starts one that was given to a warm worker only when that has failed", () => {

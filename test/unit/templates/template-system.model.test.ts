@@ -13,6 +13,8 @@ type Name = (typeof NAMES)[number];
 
 const FAILURES: readonly SpawnFailure[] = [
   { step: "birth", errno: "ECHILD", message: "" },
+  { step: "birth", errno: "ETIME", message: "" },
+  { step: "birth", errno: "ETIMEDOUT", message: "" },
   { step: "fork", errno: "EAGAIN", message: "" },
   { step: "fork", errno: "EBUSY", message: "ThreadPoolExecutor-0_0" },
   { step: "specification", errno: "EINTR", message: "" },

@@ -118,6 +118,54 @@ describe("templates and the processes that are made of them", () => {
     assert.equal(fixture.keeper.slots.has(held ?? uidOf(0)), false);
   });
 
+  it("have a zygote that answers nobody replaced, and its orders given to the next", async () => {
+    await make("app", { warmWorkers: 1 });
+    const silent = zygoteOf("app");
+    const other = outcome(createOf("app", { name: "warm" }));
+    await fixture.thrive(1);
+    assert.ok(other.settled !== null);
+    const waits = outcome(createOf("app", { name: "waits" }));
+    const more = outcome(createOf("app", { name: "more" }));
+    await settled();
+    const answered = fixture.workers("starting");
+    assert.ok(answered.length > 0);
+    for (const uid of answered) {
+      fixture.keeper.fail(uid, { step: "birth", errno: "ETIME", message: "" });
+    }
+    await fixture.thrive(3);
+    assert.notEqual(zygoteOf("app"), silent);
+    assert.ok(fixture.keeper.slots.get(silent) === undefined, "it is there, and of no use");
+    for (const name of ["waits", "more"]) {
+      assert.equal(fixture.system.table.byName(name)?.state.kind, "running", name);
+    }
+    for (const { settled: seen } of [waits, more]) assert.ok(!(seen instanceof Error));
+    assert.equal(stateOf("app").restarts, 1);
+  });
+
+  it("have a zygote replaced that does not make the workers that are kept warm", async () => {
+    await fixture.templates.templates.create({
+      name: "app",
+      owner: "uid:1",
+      labels: {},
+      spec: templateSpecOf({ warmWorkers: 2 }),
+      requestId: null,
+    });
+    await fixture.calm();
+    for (const uid of fixture.keeper.uids("starting")) fixture.keeper.bear(uid);
+    for (const uid of fixture.zygotes("alive", "app")) fixture.ready(uid);
+    await fixture.calm();
+    const silent = zygoteOf("app");
+    const [asked] = fixture.keeper.uids("starting");
+    fixture.keeper.fail(asked ?? assert.fail("none is forked"), {
+      step: "birth",
+      errno: "ETIME",
+      message: "",
+    });
+    await fixture.thrive(3);
+    assert.notEqual(zygoteOf("app"), silent);
+    assert.equal(fixture.templates.templates.warmWorkers("app"), 2);
+  });
+
   it("do not end a worker that was told to go when the keeper is found again", async () => {
     await make("app", { warmWorkers: 1 });
     const [held] = fixture.keeper.uids("held");
