@@ -63,7 +63,7 @@ module.exports = {
       comment: "kernel, journal, auth, config and observability never look up at the services.",
       severity: "error",
       from: { path: "^server/(kernel|journal|auth|config|observability)/" },
-      to: { path: "^server/(grpc|daemon|main)" },
+      to: { path: "^server/(grpc|composition|daemon|main)" },
     },
     {
       name: "only-grpc-sees-generated-code",
@@ -74,8 +74,8 @@ module.exports = {
     {
       name: "only-the-daemon-constructs",
       severity: "error",
-      from: { path: "^server/", pathNot: "^server/(daemon|main)\\.ts$" },
-      to: { path: "^server/(daemon|main)\\.ts$" },
+      from: { path: "^server/", pathNot: "^server/(composition/|daemon\\.ts$|main\\.ts$)" },
+      to: { path: "^server/(composition/|daemon\\.ts$|main\\.ts$)" },
     },
     {
       name: "client-and-cli-not-server",

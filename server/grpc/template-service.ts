@@ -5,26 +5,12 @@ import { linkSignals } from "../core/link-signals.js";
 import { parseName, parseNamePrefix, parseRequestId } from "../core/names.js";
 import { type Template } from "../templates/template-table.js";
 import { type TemplateFilter, type Templates } from "../templates/templates.js";
+import { type ZygoteLook } from "../templates/zygote-look.js";
 import { type CallContext } from "./call-context.js";
 import { fromTemplate, toTemplateSpec } from "./convert/template.js";
 import { fromWallTime } from "./convert/timestamp.js";
 import { decodePageToken, encodePageToken, pageSize } from "./page-token.js";
 import { type Handlers } from "./service-shape.js";
-
-/** What there is to see of a living zygote. */
-export interface ZygoteView {
-  readonly pid: number;
-  /** Wall clock. */
-  readonly readyTimeMs: number;
-  /** 0 where the daemon may not look. */
-  readonly rssBytes: number;
-  readonly pssBytes: number;
-  readonly stdoutTail: string;
-  readonly stderrTail: string;
-}
-
-/** Looks at the zygote that serves; null where there is none. */
-export type ZygoteLook = (template: Template) => Promise<ZygoteView | null>;
 
 /** Requests to domain calls, and back: no decisions here. */
 export class TemplateService implements Handlers<typeof proto.TemplateServiceDefinition> {
@@ -109,7 +95,7 @@ export class TemplateService implements Handlers<typeof proto.TemplateServiceDef
     const { serving, fallback } = template.state;
     const report = serving?.report ?? fallback?.report;
     if (report === undefined) return fromTemplate(template, warm, undefined);
-    const view = await this.#look(template);
+    const view = await this.#look.at(template);
     return fromTemplate(template, warm, {
       pid: view?.pid ?? 0,
       readyTime: view === null ? undefined : fromWallTime(view.readyTimeMs),
