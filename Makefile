@@ -154,7 +154,8 @@ bench-interference: build ## Measure what a busy queue does to the start of work
 
 .PHONY: soak
 soak: build ## Run the long forms of the tests (more than half an hour)
-	@FORKBUS_SOAK=1 node dist/test/run.js integration fuzz
+	$(MAKE) --silent -C server/native/keeper asan fuzz
+	@FORKBUS_SOAK=1 node dist/test/run.js native node-zygote integration fuzz python-zygote
 
 .PHONY: fuzz
 fuzz: build ## Send 10 000 mutated requests to each method, and more of the like (minutes)

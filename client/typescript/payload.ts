@@ -1,3 +1,4 @@
+import { exactJson } from "../../wire/exact-json.js";
 import { jsonCodec } from "./queue-codec.js";
 
 /** Bytes and the label of their encoding: `json`, `pickle` (python only), `raw`, or what both ends agree on. */
@@ -31,41 +32,11 @@ export function decodeArguments(payload: Payload): readonly unknown[] {
   return Array.isArray(value) ? value : [value];
 }
 
-/**
- * Values as JSON, exactly: what JSON.stringify would change in silence (bytes, maps, functions, NaN, undefined in a
- * list) or refuse (bigints) is a TypeError that says where it is. Dates and others with a `toJSON` are what that gives.
- */
-export function encodeValues(values: readonly unknown[] | Readonly<Record<string, unknown>>) {
-  const text = JSON.stringify(values, function (this: unknown, key: string, value: unknown) {
-    const problem = unsayable(this, key, value);
-    if (problem === undefined) return value;
-    throw new TypeError(
-      `JSON cannot say ${problem} (at ${key} of the arguments): give a payload with another encoding`,
-    );
-  });
-  return new TextEncoder().encode(text);
+/** Arguments as JSON, exactly: a TypeError says what JSON has no word for, and where it is. */
+export function encodeValues(
+  values: readonly unknown[] | Readonly<Record<string, unknown>>,
+): Uint8Array {
+  return new TextEncoder().encode(exactJson(values, ARGUMENTS));
 }
 
-/** What JSON has no word for; undefined when all is well. `holder` still has the value before its `toJSON`. */
-function unsayable(holder: unknown, key: string, value: unknown): string | undefined {
-  const original: unknown =
-    typeof holder === "object" && holder !== null ? Reflect.get(holder, key) : value;
-  if (ArrayBuffer.isView(original) || original instanceof ArrayBuffer) return "bytes";
-  if (original instanceof Map || original instanceof Set) return "a Map or Set";
-  switch (typeof value) {
-    case "number":
-      return Number.isFinite(value) ? undefined : `${value}`;
-    case "undefined":
-      // Members of objects that are undefined are left out, as everywhere in JavaScript.
-      return Array.isArray(holder) ? "undefined" : undefined;
-    case "bigint":
-      return "a bigint";
-    case "function":
-    case "symbol":
-      return `a ${typeof value}`;
-    case "string":
-    case "boolean":
-    case "object":
-      return undefined;
-  }
-}
+const ARGUMENTS = { whole: "the arguments", advice: "give a payload with another encoding" };

@@ -67,6 +67,8 @@ describe("a template of Node's", () => {
     const init = { ...DRAW, function: `${file}#set` };
     const zygote = await host.zygote({ preload: [file], init, given: [41] });
     assert.equal(await host.fork(zygote, `${file}#get`).value(), 41);
+    const names = loaded.parse(report(zygote)["modules"]).map(({ name }) => name);
+    assert.deepEqual(names, [file, `${file}#set`]);
   });
 
   it("ends when the keeper has gone", async () => {
@@ -138,9 +140,15 @@ describe("a template of Node's", () => {
   it("refuses worker threads, even those that keep nothing alive", async () => {
     const source =
       "const { Worker } = require('worker_threads'); new Worker('setInterval(() => {}, 1e6)', { eval: true }).unref()";
-    const result = await failed({ preload: [host.module("thread.cjs", source)] });
+    const module = host.module("thread.cjs", source);
+    const result = await failed({ preload: ["node:fs", module, "node:path"] });
     assert.match(String(result["message"]), /threads: /);
-    assert.ok(Array.isArray(result["threads"]) && result["threads"].length > 0);
+    const { threads } = result;
+    assert.ok(Array.isArray(threads) && threads.length > 0);
+    for (const thread of threads) {
+      assert.match(String(thread), /^(thread \d+|[^ ]+) of .*\/thread\.cjs$/);
+      assert.doesNotMatch(String(thread), /forkbus templat/);
+    }
   });
 
   it("refuses open files and sockets, unless they are to be kept", async () => {

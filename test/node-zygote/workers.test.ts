@@ -111,6 +111,7 @@ describe("a worker of Node's", () => {
     assert.deepEqual(await ask("given", { two: 2 }), [{ two: 2 }]);
     assert.deepEqual(await ask("given", "text"), ["text"]);
     assert.deepEqual(await ask("given"), []);
+    assert.equal(await ask("nothing"), null);
   });
 
   it("takes and gives bytes as they are", async () => {
@@ -132,6 +133,15 @@ describe("a worker of Node's", () => {
       ["./targets.js#given", { given: 1, encoding: "pickle" }, "TypeError", /not in pickle/],
       ["./targets.js#circular", {}, "TypeError", /circular/],
       ["./targets.js#large", { given: 3 << 20 }, "ResultTooLarge", /3145730 bytes/],
+      ["./targets.js#notANumber", {}, "TypeError", /^JSON cannot say NaN \(at the result\)/],
+      [
+        "./targets.js#member",
+        { given: "bytes" },
+        "TypeError",
+        /say bytes \(at one of the result\)/,
+      ],
+      ["./targets.js#member", { given: "map" }, "TypeError", /say a Map or Set/],
+      ["./targets.js#member", { given: "promise" }, "TypeError", /say a Promise/],
     ] as const;
     for (const [target, wanted, type, message] of tries) {
       const forked = host.fork(zygote, target, wanted);
@@ -140,6 +150,25 @@ describe("a worker of Node's", () => {
       assert.deepEqual([result?.kind, result?.["type"]], ["exception", type], target);
       assert.match(String(result?.["message"]), message);
     }
+  });
+
+  it("has an exception for a result that there is no room for, and less of an exception", async () => {
+    const limited = (name: string, bytes: string): Hosted =>
+      host.fork(zygote, `./targets.js#${name}`, { given: 5000, rlimits: [[1, bytes, bytes]] });
+    const value = limited("largeWithinLimits", "2000");
+    assert.equal(await value.code(), 1);
+    assert.equal(value.result()?.["type"], "ResultLost");
+    assert.match(
+      String(value.result()?.["message"]),
+      /^What the function returned could not be written: EFBIG/,
+    );
+    const thrown = limited("throwsWithinLimits", "2000");
+    assert.equal(await thrown.code(), 1);
+    const { type, message } = { type: "", message: "", ...thrown.result() };
+    assert.deepEqual([type, message], ["RangeError", "x".repeat(256)]);
+    const nothing = limited("largeWithinLimits", "0");
+    assert.equal(await nothing.code(), 1);
+    assert.equal(nothing.result(), undefined);
   });
 
   it("finds functions in modules of both kinds, in files and packages, by any way to export", async () => {

@@ -1,4 +1,5 @@
 import { types } from "node:util";
+import { exactJson } from "../../../wire/exact-json.js";
 import { baseOf, type Exports, type ModuleLoader } from "./module-loader.js";
 
 /** A larger result is the worker's error: it is meant for answers, and queues are for data. */
@@ -79,7 +80,7 @@ export function encodeResult(encoding: string, value: unknown): Buffer {
 function encodeValue(encoding: string, value: unknown): Buffer {
   switch (encoding) {
     case "json":
-      return Buffer.from(jsonOf(value));
+      return Buffer.from(exactJson(value, RESULT));
     case "raw":
       if (value === undefined || value === null) return Buffer.alloc(0);
       if (typeof value === "string") return Buffer.from(value);
@@ -93,8 +94,4 @@ function encodeValue(encoding: string, value: unknown): Buffer {
   }
 }
 
-function jsonOf(value: unknown): string {
-  // Undefined, and functions, are nothing in JSON.
-  const text: unknown = JSON.stringify(value);
-  return typeof text === "string" ? text : "null";
-}
+const RESULT = { whole: "the result", advice: 'bytes go as resultEncoding "raw"' };

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { foreignThreads, type OwnThreads, threadsWithPool } from "./threads.js";
+import { foreignThreads, nameOf, type OwnThreads, threadsWithPool } from "./threads.js";
 
 /** What is being closed may take a few turns of the event loop; a thread that reads certificates for TLS, longer. */
 const PATIENCE_MS = 1000;
@@ -16,12 +16,14 @@ export interface Obstacles {
 export async function lingering(
   own: OwnThreads,
   refusedFiles: () => readonly string[],
+  nameThread: (thread: string) => string = nameOf,
 ): Promise<Obstacles> {
   await threadsWithPool();
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     const open = process.getActiveResourcesInfo().filter((name) => name !== "Immediate");
-    const found = { open, threads: foreignThreads(own), files: refusedFiles() };
+    const threads = foreignThreads(own).map(nameThread);
+    const found = { open, threads, files: refusedFiles() };
     if (!Object.values(found).some(({ length }) => length > 0)) return found;
     if (performance.now() > deadline) return found;
     await delay(5);

@@ -7,6 +7,7 @@ import { type Program } from "./program.js";
 import { type FailedReport, type LoadedModule, writeOutcome } from "./result-file.js";
 import { selfTest } from "./self-test.js";
 import { type ZygoteSpecification } from "./specification.js";
+import { ThreadStarters } from "./thread-starters.js";
 import { describeThrown } from "./thrown.js";
 import { type ZygoteAddon, zygoteAddon } from "./zygote-addon.js";
 
@@ -24,9 +25,11 @@ export async function loadTemplate(
   program: Program,
 ): Promise<Loaded> {
   const before = openFiles();
-  const modules = await loadAll(specification, program);
+  const starters = new ThreadStarters();
+  const modules = await loadAll(specification, program, starters);
   const refused = (): readonly string[] => refusedFiles(openedSince(before), specification.keepFds);
-  const obstacles = await lingering(program.threads, refused);
+  const nameThread = (thread: string): string => starters.nameOf(thread);
+  const obstacles = await lingering(program.threads, refused, nameThread);
   const words = describeObstacles(obstacles);
   if (words !== "") {
     const message = `What was loaded has left what children cannot share: ${words}`;
@@ -40,22 +43,26 @@ export async function loadTemplate(
     threads: [],
     openFiles: openedSince(before),
   };
-  writeOutcome({ kind: "ready", report: { ...report, canFork: addon !== undefined, why } });
+  const ready = { ...report, canFork: addon !== undefined, why };
+  if (!writeOutcome({ kind: "ready", report: ready })) process.exit(1);
   return { addon, keptFiles: report.openFiles };
 }
 
 async function loadAll(
   { preload, init, searchPath, arguments: bytes }: ZygoteSpecification,
   { loader }: Program,
+  starters: ThreadStarters,
 ): Promise<readonly LoadedModule[]> {
   const modules: LoadedModule[] = [];
-  for (const name of preload) {
+  const timed = async (name: string, load: () => Promise<unknown>): Promise<void> => {
     const started = performance.now();
-    await watched(name, () => loader.load(name, baseOf(searchPath)));
+    await watched(name, load);
     modules.push({ name, loadUs: Math.round((performance.now() - started) * 1000) });
-  }
+    starters.look(name);
+  };
+  for (const name of preload) await timed(name, () => loader.load(name, baseOf(searchPath)));
   if (init !== null) {
-    await watched(init.function, async () => {
+    await timed(init.function, async () => {
       const call = await resolveFunction(loader, init.function, searchPath);
       await call(...decodeArguments(init.encoding, bytes));
     });

@@ -24,12 +24,12 @@ export async function threadsWithPool(): Promise<Threads> {
 export type OwnThreads =
   { readonly kind: "executed"; readonly threads: Threads } | { readonly kind: "forked" };
 
-/** The names of threads that are not Node's; of a forked process, whose own cannot be told from others, those of all. */
+/** The threads that are not Node's; of a forked process, whose own cannot be told from others, all. */
 export function foreignThreads(own: OwnThreads): readonly string[] {
   const now = currentThreads();
-  if (own.kind === "executed") return namesOf(now, own.threads);
+  if (own.kind === "executed") return without(now, own.threads);
   const most = 1 + zygoteAddon().platformThreads() + poolSize();
-  return now.size > most ? namesOf(now, new Set([String(process.pid)])) : [];
+  return now.size > most ? without(now, new Set([String(process.pid)])) : [];
 }
 
 export function currentThreads(): Threads {
@@ -38,14 +38,25 @@ export function currentThreads(): Threads {
 
 /** The names of those that are not known. */
 export function namesOf(threads: Threads, known: Threads): readonly string[] {
-  return [...threads].filter((id) => !known.has(id)).map(nameOf);
+  return without(threads, known).map(nameOf);
 }
 
-function nameOf(thread: string): string {
+/** As the kernel has it; a thread that has only inherited the name of the main one has its number. */
+export function nameOf(thread: string): string {
+  const name = commandOf(thread);
+  if (name === undefined) return `thread ${thread}, which has ended`;
+  return name === commandOf(String(process.pid)) ? `thread ${thread}` : name;
+}
+
+function without(threads: Threads, known: Threads): readonly string[] {
+  return [...threads].filter((id) => !known.has(id));
+}
+
+function commandOf(thread: string): string | undefined {
   try {
     return readFileSync(`${TASKS}/${thread}/comm`, "utf8").trim();
   } catch {
-    return `${thread}, which has ended`;
+    return undefined;
   }
 }
 

@@ -39,7 +39,7 @@ export async function runWorker(
   process.argv.splice(1, process.argv.length, splitFunction(target)[0]);
   try {
     const value = encodeResult(encoding, await callTarget(specification, program));
-    writeOutcome({ kind: "value", encoding, value });
+    if (!writeOutcome({ kind: "value", encoding, value })) process.exit(1);
     isDone = true;
   } catch (thrown) {
     writeOutcome({ kind: "exception", thrown: describeThrown(thrown) });

@@ -3,14 +3,45 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { ServerState } from "../../../proto/gen/forkbus/v1/admin.js";
 import { ProcessState } from "../../../proto/gen/forkbus/v1/process.js";
+import { connect, WorkerError, WorkerExitError } from "../../../client/typescript/index.js";
 import { DaemonHarness } from "../../support/daemon-harness.js";
 import { eventually } from "../../support/eventually.js";
+import { FunctionFiles } from "../templates/support/function-files.js";
 import { whyNoMounts } from "./dead-mount.js";
 import { checkRefusal, type Refusal, refusalOf } from "./refusal.js";
 import { SmallDisk } from "./small-disk.js";
 import { checkStillWorks } from "./still-works.js";
 
 const MIB = 1024 * 1024;
+
+const PYTHON = `
+def fill(path, leave):
+    """Leaves so many bytes of room, and gives back more than that."""
+    with open(path, "wb", 0) as file:
+        for size in (1 << 20, 1 << 12):
+            try:
+                while file.write(b"x" * size):
+                    pass
+            except OSError:
+                pass
+        file.truncate(file.tell() - leave)
+    return "x" * (1 << 20)
+`;
+
+const NODE = `
+import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
+export function fill(path, leave) {
+  const file = openSync(path, "a");
+  for (const size of [1 << 20, 1 << 12]) {
+    try {
+      while (writeSync(file, Buffer.alloc(size)));
+    } catch {}
+  }
+  ftruncateSync(file, fstatSync(file).size - leave);
+  closeSync(file);
+  return "x".repeat(1 << 20);
+}
+`;
 const EXITS = [0, 1, 7, 255];
 
 describe("a full disk", () => {
@@ -38,6 +69,35 @@ describe("a full disk", () => {
     assert.ok((ended.status.stdout?.end?.offset ?? 0n) > 8n * BigInt(MIB));
     await daemon.processes.deleteProcess({ name });
     await checkStillWorks(daemon, { pid: daemon.pid, keeperPid: daemon.keeperPid });
+  });
+
+  it("leaves a function without its result, which says so if there is room for that", async () => {
+    await using disk = await SmallDisk.mount(16);
+    await using daemon = await start(disk);
+    await using bus = await connect(daemon.address);
+    await using files = await FunctionFiles.write({ "full.py": PYTHON, "full.mjs": NODE });
+    const modulePath = [files.path];
+    for (const target of [{ python: "full:fill" }, { node: "./full.mjs#fill" }]) {
+      // Loaded before there is no more room for that.
+      await bus.templates.get("python" in target ? "python" : "node").then((one) => one.ready());
+      for (const [leave, raised] of [
+        [128 * 1024, "ResultLost"],
+        [0, undefined],
+      ] as const) {
+        const args = [join(disk.path, "full"), leave];
+        const worker = await bus.spawn({ ...target, modulePath, args });
+        const error = await worker.result().catch((thrown: unknown) => thrown);
+        disk.free("full");
+        const exit = await worker.exited;
+        assert.ok(exit.kind === "exited" && exit.code === 1, JSON.stringify(exit));
+        if (raised === undefined) assert.ok(error instanceof WorkerExitError, String(error));
+        else {
+          assert.ok(error instanceof WorkerError, String(error));
+          assert.equal(error.type, raised);
+          assert.match(error.message, /could not be written: .*[Nn]o space left/);
+        }
+      }
+    }
   });
 
   it("refuses creates, loses no exit, and serves readers across a restart", async () => {

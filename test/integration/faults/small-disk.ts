@@ -4,6 +4,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+const FILLER = "filler";
+
 /** A file system of its own with little room. */
 export class SmallDisk implements AsyncDisposable {
   readonly path: string;
@@ -39,8 +41,9 @@ export class SmallDisk implements AsyncDisposable {
     }
   }
 
-  free(): void {
-    unlinkSync(this.#filler);
+  /** Without a name: what `fill` has written. */
+  free(name = FILLER): void {
+    unlinkSync(join(this.path, name));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -50,7 +53,7 @@ export class SmallDisk implements AsyncDisposable {
   }
 
   get #filler(): string {
-    return join(this.path, "filler");
+    return join(this.path, FILLER);
   }
 }
 
