@@ -27,7 +27,7 @@ export function spawnError(failure: SpawnFailure, spec: ProcessSpec): Error {
       { facts: { step } },
     );
   }
-  if (EXHAUSTED.has(errno)) {
+  if (NO_ROOM.has(errno)) {
     return new DomainError(
       "host-exhausted",
       `The host has no room for another process (${step}: ${errno})`,
@@ -64,7 +64,7 @@ export function spawnError(failure: SpawnFailure, spec: ProcessSpec): Error {
       return unexpected(failure);
     case "directory":
     case "files":
-      if (errno === "ENOSPC" || errno === "EDQUOT") {
+      if (FULL_DISK.has(errno)) {
         return new DomainError("disk-full", `There is no room for the output files: ${errno}`);
       }
       return unexpected(failure);
@@ -93,7 +93,13 @@ export function spawnError(failure: SpawnFailure, spec: ProcessSpec): Error {
   }
 }
 
-const EXHAUSTED = new Set(["EAGAIN", "ENOMEM", "EMFILE", "ENFILE"]);
+const NO_ROOM = new Set(["EAGAIN", "ENOMEM", "EMFILE", "ENFILE"]);
+const FULL_DISK = new Set(["ENOSPC", "EDQUOT"]);
+
+/** The host lacked something, whatever was to be started; later it may have it. */
+export function isExhaustion({ errno }: SpawnFailure): boolean {
+  return NO_ROOM.has(errno) || FULL_DISK.has(errno);
+}
 
 function execError(errno: string, { target }: ProcessSpec): DomainError {
   const path = target.kind === "exec" ? target.path : `the interpreter of ${targetName(target)}`;

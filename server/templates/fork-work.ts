@@ -13,7 +13,7 @@ import { type TemplateRecord } from "./template-record.js";
 import { phaseOf } from "./template-state.js";
 import { type TemplateTable } from "./template-table.js";
 import { WarmPool } from "./warm-pool.js";
-import { preloadFailed } from "./zygote-report.js";
+import { preloadFailed, type TemplateFailure } from "./zygote-report.js";
 
 export interface ForkWorkParts {
   readonly table: TemplateTable;
@@ -125,8 +125,13 @@ export class ForkWork {
     const source = this.#source(name);
     if (source !== undefined) this.#queue(name).pump(source);
     else if (phaseOf(state) === "failed" && state.failure !== null) {
-      this.#queue(name).failAll(preloadFailed(name, state.failure.failure));
+      this.refuse(name, state.failure.failure);
     }
+  }
+
+  /** What waits is not made. */
+  refuse(name: string, failure: TemplateFailure): void {
+    this.#queue(name).failAll(preloadFailed(name, failure));
   }
 
   /** Another zygote serves, or none: warm workers are made anew. */

@@ -53,7 +53,13 @@ export type TemplateEvent =
       readonly report: ZygoteReport;
       readonly nowMs: number;
     }
-  | { readonly kind: "failed"; readonly uid: ProcessUid; readonly failure: TemplateFailure }
+  | {
+      readonly kind: "failed";
+      readonly uid: ProcessUid;
+      readonly failure: TemplateFailure;
+      /** It is the host's fault and not the template's, such as a full disk. */
+      readonly passes: boolean;
+    }
   | {
       readonly kind: "died";
       readonly uid: ProcessUid;
@@ -69,7 +75,7 @@ export type TemplateEffect =
   | { readonly kind: "retry-in"; readonly delayMs: number }
   /** Another zygote serves, or processes are spawned from now on. */
   | { readonly kind: "serve" }
-  /** Nothing serves, and nothing will. */
+  /** Nothing serves, and nothing will soon. */
   | { readonly kind: "refuse"; readonly failure: TemplateFailure };
 
 export type TemplateStep = readonly [TemplateState, readonly TemplateEffect[]];
@@ -119,7 +125,7 @@ export function step(state: TemplateState, event: TemplateEvent): TemplateStep {
     case "loaded":
       return loaded(state, event.uid, event.report, event.nowMs);
     case "failed":
-      return failed(state, event.uid, event.failure);
+      return failed(state, event);
     case "died":
       return died(state, event);
     case "retry-due":
@@ -157,7 +163,10 @@ function loaded(
     : [{ ...rest, serving: null, fallback: { generation, why: report.why, report } }, effects];
 }
 
-function failed(state: TemplateState, uid: ProcessUid, failure: TemplateFailure): TemplateStep {
+function failed(
+  state: TemplateState,
+  { uid, failure, passes }: Omit<Extract<TemplateEvent, { kind: "failed" }>, "kind">,
+): TemplateStep {
   const { loading } = state;
   if (loading?.uid !== uid) return [state, []];
   const { generation } = loading;
@@ -165,14 +174,17 @@ function failed(state: TemplateState, uid: ProcessUid, failure: TemplateFailure)
   // It has worked before: what is wrong may pass.
   if (state.proven === generation && state.serving === null) return retry(rest);
   const nothing = state.serving === null && state.fallback === null;
-  return [rest, nothing ? [{ kind: "refuse", failure }] : []];
+  const refused: readonly TemplateEffect[] = nothing ? [{ kind: "refuse", failure }] : [];
+  if (!passes) return [rest, refused];
+  const [next, effects] = retry(rest);
+  return [next, [...refused, ...effects]];
 }
 
 function died(
   state: TemplateState,
   { uid, nowMs, failure }: Extract<TemplateEvent, { kind: "died" }>,
 ): TemplateStep {
-  if (state.loading?.uid === uid) return failed(state, uid, failure);
+  if (state.loading?.uid === uid) return failed(state, { uid, failure, passes: false });
   if (state.serving?.uid !== uid) return [state, []];
   const stable = nowMs - state.serving.sinceMs >= STABLE_MS;
   const rest = {

@@ -24,8 +24,13 @@ export interface ZygoteStarterParts {
   readonly recipe: (record: TemplateRecord) => Recipe;
   readonly user: (name: string) => Promise<UserIds | undefined>;
   readonly work: ForkWork;
-  /** It cannot be started. */
-  readonly failed: (template: string, uid: ProcessUid, failure: TemplateFailure) => void;
+  /** It cannot be started; `passes`: for now. */
+  readonly failed: (
+    template: string,
+    uid: ProcessUid,
+    failure: TemplateFailure,
+    passes: boolean,
+  ) => void;
   /** It was started, and is not ready in time. */
   readonly tooSlow: (uid: ProcessUid, failure: TemplateFailure) => void;
 }
@@ -52,7 +57,13 @@ export class ZygoteStarter {
     this.#unordered.add(uid);
     try {
       await this.#parts.store.save(record);
-      if (!this.#unordered.has(uid)) return;
+    } catch (error) {
+      const message = `Its record cannot be kept: ${messageOf(error)}`;
+      this.#parts.failed(name, uid, failureOf(message), true);
+      return;
+    }
+    if (!this.#unordered.has(uid)) return;
+    try {
       const recipe = this.#parts.recipe(record);
       this.#parts.work.madeFrom(uid, recipe);
       if (record.spec.parent !== null) {
@@ -67,8 +78,7 @@ export class ZygoteStarter {
     } catch (error) {
       // Its return is what starts a zygote again.
       if (isKeeperAway(error)) return;
-      const message = error instanceof Error ? error.message : String(error);
-      this.#parts.failed(name, uid, failureOf(message));
+      this.#parts.failed(name, uid, failureOf(messageOf(error)), false);
     }
   }
 
@@ -77,7 +87,7 @@ export class ZygoteStarter {
     const { name } = record;
     const state = table.byName(parent)?.state;
     const fail = (failure: TemplateFailure): void => {
-      this.#parts.failed(name, uid, failure);
+      this.#parts.failed(name, uid, failure, false);
     };
     if (state === undefined) fail(failureOf(`Its parent ${parent} is gone`));
     else if (phaseOf(state) === "failed") {
@@ -141,4 +151,8 @@ export class ZygoteStarter {
     this.#deadlines.get(uid)?.abort();
     this.#deadlines.delete(uid);
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -7,6 +7,7 @@ import {
 } from "../processes/keeper.js";
 import { type ExitOutcome, type Worker } from "../processes/process-state.js";
 import { SIGKILL, signalName } from "../processes/signals.js";
+import { isExhaustion } from "../processes/spawn-error.js";
 import { ForkWork } from "./fork-work.js";
 import { phaseOf, step, type TemplateEffect, type TemplateEvent } from "./template-state.js";
 import { type Template } from "./template-table.js";
@@ -75,9 +76,9 @@ export class ZygoteSupervisor implements AsyncDisposable {
     this.#starter = new ZygoteStarter({
       ...parts,
       work: this.#work,
-      failed: (name, uid, failure) => {
+      failed: (name, uid, failure, passes) => {
         this.#forget(uid);
-        this.apply(name, { kind: "failed", uid, failure });
+        this.apply(name, { kind: "failed", uid, failure, passes });
       },
       tooSlow: (uid, failure) => {
         this.#verdicts.set(uid, failure);
@@ -177,6 +178,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
       kind: "failed",
       uid,
       failure: verdict ?? failureOf(whyNotStarted(failure)),
+      passes: verdict === undefined && isExhaustion(failure),
     });
   }
 
@@ -276,7 +278,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
         return;
       case "refuse":
         this.#parts.log.warn("template failed", { template: name, reason: effect.failure.message });
-        this.#work.pump(name);
+        this.#work.refuse(name, effect.failure);
         return;
     }
   }

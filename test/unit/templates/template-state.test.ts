@@ -46,8 +46,8 @@ class Story {
     return this.happens({ kind: "loaded", uid, report, nowMs: this.nowMs });
   }
 
-  failed(): readonly TemplateEffect[] {
-    return this.happens({ kind: "failed", uid: this.loading, failure: FAILURE });
+  failed(passes = false): readonly TemplateEffect[] {
+    return this.happens({ kind: "failed", uid: this.loading, failure: FAILURE, passes });
   }
 
   died(uid = this.serving): readonly TemplateEffect[] {
@@ -130,7 +130,7 @@ describe("the state of a template", () => {
     assert.equal(story.kinds, "end start");
     const { state } = story;
     story.happens({ kind: "loaded", uid: former, report: REPORT, nowMs: 0 });
-    story.happens({ kind: "failed", uid: former, failure: FAILURE });
+    story.happens({ kind: "failed", uid: former, failure: FAILURE, passes: false });
     story.died(former);
     assert.equal(story.state, state);
   });
@@ -173,6 +173,25 @@ describe("the state of a template", () => {
     assert.equal(phaseOf(story.state), "starting");
     story.retryDue();
     assert.equal(story.kinds, "start");
+  });
+
+  it("is tried again when the host was at fault, and refuses what waits meanwhile", () => {
+    story.wanted();
+    const refuse = { kind: "refuse", failure: FAILURE };
+    assert.deepEqual(story.failed(true), [refuse, { kind: "retry-in", delayMs: 0 }]);
+    assert.equal(phaseOf(story.state), "starting");
+    assert.equal(isSettled(story.state), false);
+    assert.equal(story.state.failure?.failure, FAILURE);
+    story.retryDue();
+    assert.deepEqual(story.failed(true), [refuse, { kind: "retry-in", delayMs: 100 }]);
+    story.retryDue();
+    story.loaded();
+    assert.equal(story.state.failure, null);
+    story.changed();
+    assert.deepEqual(story.failed(true), [{ kind: "retry-in", delayMs: 0 }], "it serves on");
+    assert.equal(phaseOf(story.state), "ready");
+    story.retryDue();
+    assert.equal(story.state.loading?.generation, 2);
   });
 
   it("waits for the newer generation when the one that serves dies", () => {
@@ -234,6 +253,7 @@ type Move =
   | "loaded"
   | "cannot-fork"
   | "failed"
+  | "failed-for-now"
   | "died"
   | "late"
   | "retry-due"
@@ -247,6 +267,7 @@ const move = fc.constantFrom<Move>(
   "loaded",
   "cannot-fork",
   "failed",
+  "failed-for-now",
   "died",
   "died",
   "late",
@@ -281,9 +302,10 @@ class World {
         this.#follow(story.loaded(what === "loaded" ? REPORT : CANNOT));
         return;
       case "failed":
+      case "failed-for-now":
         if (loading === null) return;
         this.#bury(loading.uid);
-        this.#follow(story.failed());
+        this.#follow(story.failed(what === "failed-for-now"));
         return;
       case "died": {
         const uid = serving?.uid ?? loading?.uid;
@@ -299,7 +321,7 @@ class World {
         const before = story.state;
         const { nowMs } = story;
         story.happens({ kind: "loaded", uid, report: REPORT, nowMs });
-        story.happens({ kind: "failed", uid, failure: FAILURE });
+        story.happens({ kind: "failed", uid, failure: FAILURE, passes: false });
         story.happens({ kind: "died", uid, nowMs, failure: FAILURE });
         assert.equal(story.state, before);
         return;
@@ -346,7 +368,7 @@ class World {
           break;
         case "refuse":
           assert.equal(this.story.state.serving, null, "what serves is not refused");
-          assert.equal(phaseOf(this.story.state), "failed");
+          assert.notEqual(phaseOf(this.story.state), "ready");
           break;
       }
     }
@@ -369,7 +391,11 @@ describe("the state of a template, whatever happens", () => {
           world.check();
           const { state } = world.story;
           const served = before.serving !== null || before.fallback !== null;
-          if (served && each === "failed") assert.equal(phaseOf(state), "ready", "it serves on");
+          if (served && each.startsWith("failed"))
+            assert.equal(phaseOf(state), "ready", "it serves on");
+          if (each === "failed-for-now" && before.loading !== null) {
+            assert.equal(isSettled(state), false, "nobody tries again");
+          }
           if (before.serving !== null && each === "died") {
             assert.equal(phaseOf(state), before.fallback === null ? "starting" : "ready");
           }

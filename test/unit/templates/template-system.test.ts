@@ -226,6 +226,47 @@ describe("templates and the processes that are made of them", () => {
     assert.equal([...fixture.system.table.all()].length, 0, "no record is left");
   });
 
+  it("are ready as soon as the disk has room, when their zygotes could not be kept", async () => {
+    const { templateStore, templates } = fixture;
+    const save = templateStore.save.bind(templateStore);
+    templateStore.save = (record) => {
+      // The template itself still fits.
+      templateStore.isFull = record.zygotes.length > 0;
+      return save(record);
+    };
+    await templates.templates.create({
+      name: "app",
+      owner: "uid:1",
+      labels: {},
+      spec: templateSpecOf({}),
+      requestId: null,
+    });
+    const waits = outcome(createOf("app"));
+    await fixture.calm();
+    await fixture.clock.advance(0);
+    await fixture.calm();
+    assert.equal(failureCode(waits), "preload-failed");
+    assert.equal(phaseOf(stateOf("app")), "starting");
+    assert.match(stateOf("app").failure?.failure.message ?? "", /^Its record cannot be kept: /);
+    templateStore.save = save;
+    templateStore.isFull = false;
+    outcome(createOf("app", { name: "later" }));
+    await fixture.thrive(3);
+    assert.equal(fixture.system.table.byName("later")?.state.kind, "running");
+  });
+
+  it("are ready as soon as the host has room for their zygotes", async () => {
+    const waits = outcome(createOf("python"));
+    await fixture.calm();
+    const [uid] = fixture.zygotes("starting");
+    const full = { step: "clone", errno: "EAGAIN", message: "" } as const;
+    fixture.keeper.fail(uid ?? assert.fail("no zygote is started"), full);
+    await fixture.calm();
+    assert.equal(failureCode(waits), "preload-failed");
+    await fixture.thrive(3);
+    assert.equal(phaseOf(stateOf("python")), "ready");
+  });
+
   it("are tried anew by the next create where they are built in, as nobody can mend their spec", async () => {
     const first = outcome(createOf("python"));
     await fixture.calm();
