@@ -112,6 +112,11 @@ export class ZygoteSupervisor implements AsyncDisposable {
     this.apply(name, { kind: "wanted", fresh: this.#parts.newUid() });
   }
 
+  /** Its newest generation is loaded anew, unless nobody has ever needed it. */
+  reload(name: string): void {
+    this.apply(name, { kind: "reload", fresh: this.#parts.newUid() });
+  }
+
   /** Nothing serves any more, and what waits for it fails; the record goes when its last zygote has gone. */
   delete(name: string): void {
     this.apply(name, { kind: "deleted" });
@@ -231,7 +236,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
     if (known === undefined) {
       // One that was loading is begun anew; one that served has died with its keeper.
       this.#forget(uid);
-      if (state.loading?.uid === uid) this.#reload(name);
+      if (state.loading?.uid === uid) this.reload(name);
       else if (ours) this.apply(name, this.#death(uid, failureOf("Its keeper has died")));
     } else if (known.end !== null) {
       this.exited(uid, known.end);
@@ -272,7 +277,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
       case "serve":
         // First, for those that wait to be forked would be forked, ended, and forked again.
         for (const child of this.#parts.table.childrenOf(name)) {
-          this.#reload(child.record.name);
+          this.reload(child.record.name);
         }
         this.#work.pump(name);
         return;
@@ -375,10 +380,6 @@ export class ZygoteSupervisor implements AsyncDisposable {
 
   #death(uid: ProcessUid, failure: TemplateFailure): TemplateEvent {
     return { kind: "died", uid, nowMs: this.#parts.clock.now(), failure };
-  }
-
-  #reload(name: string): void {
-    this.apply(name, { kind: "reload", fresh: this.#parts.newUid() });
   }
 
   #nameOf(uid: ProcessUid): string | undefined {
