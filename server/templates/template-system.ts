@@ -59,7 +59,7 @@ export class TemplateSystem implements AsyncDisposable {
       work: this.zygotes.work,
       runtimes,
       tryAgain: (name) => {
-        this.zygotes.reload(name);
+        this.zygotes.changes.reload(name);
       },
     });
   }

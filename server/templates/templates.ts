@@ -60,7 +60,7 @@ export class Templates {
       table.remove(order.name);
       throw error;
     }
-    this.#parts.zygotes.want(order.name);
+    this.#parts.zygotes.changes.want(order.name);
     return this.get(order.name);
   }
 
@@ -89,7 +89,7 @@ export class Templates {
 
   /** Another generation, unless the spec is the same and has not failed. */
   async update(name: string, spec: TemplateSpec): Promise<Template> {
-    const { table, store, zygotes, newUid } = this.#parts;
+    const { table, store, zygotes } = this.#parts;
     const { record, state } = this.get(name);
     this.#mustNotBeBuiltIn(record);
     validateTemplateSpec(spec);
@@ -113,7 +113,7 @@ export class Templates {
       throw error;
     }
     table.put({ ...this.get(name), record: { ...this.get(name).record, spec } });
-    zygotes.apply(name, { kind: "changed", fresh: newUid() });
+    zygotes.changes.change(name);
     return this.get(name);
   }
 
@@ -152,7 +152,7 @@ export class Templates {
   async wait(name: string, waitMs: number | null, signal: AbortSignal): Promise<boolean> {
     const { table, clock, zygotes } = this.#parts;
     this.get(name);
-    zygotes.want(name);
+    zygotes.changes.want(name);
     const holds = (): boolean => {
       const template = table.byName(name);
       return template === undefined || template.record.deleted || isSettled(template.state);
