@@ -1,13 +1,8 @@
 import { readFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { type CpuSet } from "../cpus/cpu-set.js";
+import { type PidAndStart, startTicksOf } from "./process-start.js";
 import { usableCpus } from "./usable-cpus.js";
-
-/** An operating-system process, which the start ticks tell from another with the same pid. */
-export interface PidAndStart {
-  readonly pid: number;
-  readonly startTicks: bigint;
-}
 
 /** Other work gets its turn after so many reads, which take some 30 µs each. */
 const SLICE = 32;
@@ -43,10 +38,4 @@ function affinityOf(
     // It has ended meanwhile; the keeper tells of that.
     return undefined;
   }
-}
-
-/** Field 22; the second one, in parentheses, may hold anything. */
-function startTicksOf(stat: string): bigint | undefined {
-  const ticks = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  return ticks === undefined ? undefined : BigInt(ticks);
 }

@@ -21,7 +21,7 @@ export interface ZygoteLookParts {
   readonly files: ZygoteFiles;
   /** Null where nobody may look. */
   readonly memory: (
-    pid: number,
+    worker: Worker,
   ) => Promise<{ readonly rssBytes: number; readonly pssBytes: number } | null>;
   readonly clock: Clock;
 }
@@ -40,7 +40,7 @@ export class ZygoteLook {
     const worker = serving === null ? undefined : zygotes.workerOf(serving.uid);
     if (serving === null || worker === undefined) return null;
     const [size, stdoutTail, stderrTail] = await Promise.all([
-      memory(worker.pid),
+      memory(worker),
       files.tail(serving.uid, "stdout"),
       files.tail(serving.uid, "stderr"),
     ]);
