@@ -32,7 +32,7 @@ export async function diagnose(subject: DiagnosisSubject): Promise<readonly Chec
     await survival(keeper),
     cgroupLeaves(keeper),
     cgroupKill(keeper),
-    treeLimits(keeper),
+    await treeLimits(keeper),
     ...subject.templates.map(forkServer),
     feature(
       keeper.features.punchHole,
@@ -135,21 +135,40 @@ function cgroupKill({ features }: KeeperWelcome): Check {
   );
 }
 
-function treeLimits({ features }: KeeperWelcome): Check {
+async function treeLimits({ pid, features, cgroup }: KeeperWelcome): Promise<Check> {
   const { controllers } = features;
   const all = controllers.length === 3;
   if (all) return ok("cgroup.limits", "Memory, processes and CPU time of a tree can be limited");
+  const name = "cgroup.limits";
+  const consequence =
+    "A create with limits for its tree that need the others fails, unless it is a best effort";
+  const above = groupAbove(cgroup, await textOf(`/proc/${pid}/cgroup`));
+  if (above !== undefined) {
+    return {
+      name,
+      outcome: "warning",
+      message: `The keeper sits in ${above}, above its workers: the kernel gives these no controllers while it does`,
+      consequence,
+      remedy:
+        "DelegateSubgroup=keeper in the keeper's unit (systemd 254 or newer), or start the keeper in a group keeper inside that one",
+    };
+  }
   return {
-    name: "cgroup.limits",
+    name,
     outcome: "warning",
     message:
       controllers.length === 0
         ? "Not available here"
         : `Only these controllers are delegated: ${controllers.join(", ")}`,
-    consequence:
-      "A create with limits for its tree that need the others fails, unless it is a best effort",
+    consequence,
     remedy: "Delegate the memory, pids and cpu controllers of cgroup v2 to the keeper's unit",
   };
+}
+
+/** The cgroup of the keeper, if it is the one that its workers' cgroups are made in. */
+export function groupAbove(leaves: string | null, keeper: string): string | undefined {
+  const own = /^0::(\/.+)$/m.exec(keeper)?.[1];
+  return own !== undefined && leaves?.endsWith(`${own}/workers`) === true ? own : undefined;
 }
 
 function forkServer({ name, state, why }: TemplateFinding): Check {

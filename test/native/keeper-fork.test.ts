@@ -23,7 +23,7 @@ import {
 import { type KeeperClient, KeeperError, newId } from "./support/keeper-client.js";
 import { build, isAlive, KeeperProcess, processState } from "./support/keeper-process.js";
 import { waitUntil } from "./support/wait-until.js";
-import { Flag, Step, Tag, text, Type, u32 } from "./support/wire.js";
+import { Flag, Step, Tag, text, Type, u32, u64 } from "./support/wire.js";
 
 const { errno } = constants;
 const SIGKILL = 9;
@@ -216,6 +216,16 @@ for (const cgroup of ["auto", "none"]) {
         const refusal = await outcome(client, unheld, before);
         assert.deepEqual([refusal.u32(Tag.step), refusal.u32(Tag.errno)], [1, errno.ESRCH]);
       }
+    });
+
+    it("ends a held child whose go lacks what it needs", async () => {
+      const server = await startForkServer(client);
+      const id = fork(client, server.id, { flags: Flag.hold });
+      const pid = (await client.notice(Type.born, id)).u32(Tag.pid);
+      client.send(Type.go, [[Tag.id, id], u32(Tag.flags, 0), u64(Tag.logMaxBytes, 0n)]);
+      assert.deepEqual(await failure(client, id), [Step.request, errno.EINVAL]);
+      assert.equal(processState(pid), undefined);
+      await leavesNothing(id, server.pid);
     });
 
     it("ends a held child whose directory exists, and spoils that directory not", async () => {

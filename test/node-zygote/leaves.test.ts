@@ -1,31 +1,11 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import {
-  accessSync,
-  constants,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmdirSync,
-} from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { ownGroup } from "../support/cgroup-place.js";
 import { eventually } from "../support/eventually.js";
 import { ForkHost } from "./support/fork-host.js";
-
-/** The cgroup (v2) of this process, where groups can be made in it. */
-function ownGroup(): string | undefined {
-  const mount = /^cgroup2 (\S+) /m.exec(readFileSync("/proc/mounts", "utf8"))?.[1];
-  const own = /^0::(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8"))?.[1];
-  if (mount === undefined || own === undefined) return undefined;
-  try {
-    accessSync(join(mount, own, "cgroup.procs"), constants.W_OK);
-    return join(mount, own);
-  } catch {
-    return undefined;
-  }
-}
 
 const groupOf = (pid: number): string =>
   basename(/^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, "utf8"))?.[1] ?? "");

@@ -201,7 +201,7 @@ export class DaemonHarness implements AsyncDisposable {
         () => {
           const alive = isKeeper(keeper);
           // The first one asks its workers to end, the second one does not ask.
-          if (alive) process.kill(keeper, "SIGTERM");
+          if (alive) askToEnd(keeper);
           return alive;
         },
         (alive) => !alive,
@@ -238,6 +238,15 @@ export class DaemonHarness implements AsyncDisposable {
 
 function hasEnded(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;
+}
+
+/** It may have ended since somebody looked. */
+function askToEnd(pid: number): void {
+  try {
+    process.kill(pid, "SIGTERM");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
 }
 
 /** A pid alone names nothing: it must still be the keeper's program, and not what is left of it. */

@@ -15,48 +15,6 @@
 #define DEEPEST 9
 #define CGROUP2_MAGIC 0x63677270
 
-/* Where cgroup2 is mounted, and which part of the hierarchy that mount shows. */
-static bool find_mount(char mount[PATH_MAX], char root[PATH_MAX])
-{
-  char *line = NULL;
-  size_t size = 0;
-  bool found = false;
-  FILE *stream = fopen("/proc/self/mountinfo", "re");
-  while (stream != NULL && !found && getline(&line, &size, stream) > 0)
-    found = strstr(line, " - cgroup2 ") != NULL && sscanf(line, "%*s %*s %*s %4095s %4095s", root, mount) == 2;
-  free(line);
-  if (stream != NULL) fclose(stream);
-  return found;
-}
-
-/* The path of a process below the mount, without a trailing slash: "" for the root. */
-static bool find_own(const char *process, const char *root, char own[PATH_MAX])
-{
-  char file[64], text[8192];
-  snprintf(file, sizeof file, "/proc/%s/cgroup", process);
-  if (read_file(AT_FDCWD, file, text, sizeof text) <= 0) return false;
-  char *at = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
-  if (at == NULL || strlen(at) >= PATH_MAX) return false;
-  at += *at == '\n' ? 4 : 3;
-  at[strcspn(at, "\n")] = '\0';
-  size_t prefix = strcmp(root, "/") == 0 ? 0 : strlen(root);
-  if (strncmp(at, root, prefix) == 0) at += prefix;
-  strcpy(own, strcmp(at, "/") == 0 ? "" : at);
-  return true;
-}
-
-static bool choose_directory(char *path, size_t size)
-{
-  static char mount[PATH_MAX], root[PATH_MAX], own[PATH_MAX];
-  char init[64] = "", name[NAME_BYTES];
-  if (!find_mount(mount, root) || !find_own("self", root, own)) return false;
-  if (own[0] != '\0') return snprintf(path, size, "%s%s/workers", mount, own) < (int)size;
-  read_file(AT_FDCWD, "/proc/1/comm", init, sizeof init);
-  if (K.euid != 0 || strcmp(init, "systemd\n") == 0) return false;
-  format_id(K.h.instance, name);
-  return snprintf(path, size, "%s/forkbus-%.8s", mount, name) < (int)size;
-}
-
 /* A child is born in a leaf, or the directory is of no use. */
 static bool probe(void)
 {
@@ -73,6 +31,7 @@ static bool probe(void)
     format_id(K.h.instance, path);
     strcat(path, "/cgroup.kill");
     if (faccessat(K.h.cgroup, path, W_OK, 0) == 0) K.h.features |= FEATURE_CGROUP_KILL;
+    enable_controllers();
     leaf_controllers();
   }
   int error = errno;
@@ -82,20 +41,29 @@ static bool probe(void)
   return child > 0;
 }
 
-/* False only when the directory that --cgroup names cannot be used. */
-bool cgroup_setup(void)
+/* False with what it could not do in errno. */
+static bool use(const char *path)
 {
-  char *path = K.h.cgroup_path;
-  bool automatic = strcmp(K.cgroup_mode, "auto") == 0;
-  if (strcmp(K.cgroup_mode, "none") == 0) return true;
-  if (!automatic) snprintf(path, sizeof K.h.cgroup_path, "%s", K.cgroup_mode);
-  else if (!choose_directory(path, sizeof K.h.cgroup_path)) return true;
+  snprintf(K.h.cgroup_path, sizeof K.h.cgroup_path, "%s", path);
   mkdir(path, 0755);
   K.h.cgroup = open(path, DIRECTORY_FLAGS);
   if (K.h.cgroup >= 0 && probe()) return true;
-  say("cgroup %s cannot be used: %s", path, strerror(errno));
+  int error = errno;
+  say("cgroup %s cannot be used: %s", path, strerror(error));
   cgroup_teardown();
-  return automatic;
+  errno = error;
+  return false;
+}
+
+/* False only when the directory that --cgroup names cannot be used. */
+bool cgroup_setup(void)
+{
+  char path[sizeof K.h.cgroup_path];
+  if (strcmp(K.cgroup_mode, "none") == 0) return true;
+  if (strcmp(K.cgroup_mode, "auto") != 0) return use(K.cgroup_mode);
+  for (int choice = 0; delegated_directory(choice, path, sizeof path); choice++)
+    if (use(path)) break;
+  return true;
 }
 
 void cgroup_teardown(void)
@@ -114,6 +82,7 @@ static bool make_directory_again(void)
   if (fd < 0) return false;
   close(K.h.cgroup);
   K.h.cgroup = fd;
+  enable_controllers();
   return true;
 }
 
@@ -149,33 +118,30 @@ bool cgroup_populated(const struct slot *slot)
   return read_file(K.h.cgroup, path, text, sizeof text) > 0 && strstr(text, "populated 1") != NULL;
 }
 
-enum walk { SEND, DESTROY, MOVE };
-
-static int each_process(int directory, enum walk what, int argument)
+/* Visits every process of one group; the sum of what the visitor says. */
+static int each_process(int directory, cgroup_visitor *visit, void *argument)
 {
-  char text[16384]; /* 2 000 processes; callers come back until none is left */
-  int found = 0;
-  if (read_file(directory, "cgroup.procs", text, sizeof text) <= 0) return 0;
-  for (char *at = text, *end = at; *at != '\0'; at = *end == '\0' ? end : end + 1) {
-    pid_t pid = (pid_t)strtol(at, &end, 10);
-    if (end == at || *end != '\n') break;
-    if (what == MOVE) {
-      dprintf(argument, "%d", (int)pid);
-      found++;
-      continue;
+  char text[4096], *end;
+  size_t kept = 0;
+  int found = 0, fd = openat(directory, "cgroup.procs", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  for (ssize_t length; fd >= 0 && (length = read(fd, text + kept, sizeof text - kept - 1)) > 0;) {
+    char *at = text;
+    text[kept + (size_t)length] = '\0';
+    for (; (end = strchr(at, '\n')) != NULL; at = end + 1) {
+      pid_t pid = (pid_t)atoi(at); /* 0: one that our pid namespace does not show */
+      if (pid > 0) found += visit(pid, argument);
     }
-    int pidfd = sys_pidfd_open(pid);
-    if (pidfd < 0) continue;
-    if (sys_pidfd_send_signal(pidfd, argument) == 0) found++;
-    close(pidfd);
+    kept = strlen(at);
+    memmove(text, at, kept);
   }
+  if (fd >= 0) close(fd);
   return found;
 }
 
-/* The leaf and the groups that its processes made inside it. */
-static int walk(int directory, enum walk what, int argument, int depth)
+/* The group and those that its processes made inside it, which are removed where there is no visitor. */
+static int walk(int directory, cgroup_visitor *visit, void *argument, int depth)
 {
-  int found = what == DESTROY ? 0 : each_process(directory, what, argument);
+  int found = visit == NULL ? 0 : each_process(directory, visit, argument);
   char buffer[2048] __attribute__((aligned(8))), *name;
   long filled = 0, at = 0;
   uint8_t type;
@@ -183,23 +149,35 @@ static int walk(int directory, enum walk what, int argument, int depth)
     if (type != 4 /* a directory */ || name[0] == '.') continue;
     int inner = openat(directory, name, DIRECTORY_FLAGS);
     if (inner < 0) continue;
-    found += walk(inner, what, argument, depth + 1);
+    found += walk(inner, visit, argument, depth + 1);
     close(inner);
-    if (what == DESTROY) unlinkat(directory, name, AT_REMOVEDIR);
+    if (visit == NULL) unlinkat(directory, name, AT_REMOVEDIR);
   }
   return found;
 }
 
-int cgroup_signal(const struct slot *slot, int signal)
+/* One look at what is in the leaf: processes that are born meanwhile may not be seen. */
+int cgroup_each(const struct slot *slot, cgroup_visitor *visit, void *argument)
 {
   char name[NAME_BYTES];
   format_id(slot->id, name);
   int directory = openat(K.h.cgroup, name, DIRECTORY_FLAGS);
   if (directory < 0) return 0;
-  int found = walk(directory, SEND, signal, 0);
+  int found = walk(directory, visit, argument, 0);
   close(directory);
   return found;
 }
+
+static int signal_one(pid_t pid, void *signal)
+{
+  int pidfd = sys_pidfd_open(pid);
+  if (pidfd < 0) return 0;
+  int sent = sys_pidfd_send_signal(pidfd, *(const int *)signal) == 0;
+  close(pidfd);
+  return sent;
+}
+
+int cgroup_signal(const struct slot *slot, int signal) { return cgroup_each(slot, signal_one, &signal); }
 
 void cgroup_kill(const struct slot *slot)
 {
@@ -219,7 +197,7 @@ bool cgroup_remove(const uint8_t id[ID_BYTES])
   if (unlinkat(K.h.cgroup, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return true;
   int directory = openat(K.h.cgroup, name, DIRECTORY_FLAGS);
   if (directory >= 0) {
-    walk(directory, DESTROY, 0, 0);
+    walk(directory, NULL, NULL, 0);
     close(directory);
   }
   return unlinkat(K.h.cgroup, name, AT_REMOVEDIR) == 0 || errno == ENOENT;
@@ -255,27 +233,32 @@ void cgroup_sweep(const char *path)
   close(directory);
 }
 
-/* An adopted worker's leaf was made by another keeper, perhaps elsewhere: move what it holds into ours. */
+static int move_one(pid_t pid, void *procs)
+{
+  dprintf(*(const int *)procs, "%d", (int)pid);
+  return 1;
+}
+
+/* An adopted worker's leaf was made by another keeper, perhaps elsewhere: move its limits and what it holds into ours. */
 void cgroup_take_over(struct slot *slot)
 {
-  static char mount[PATH_MAX], root[PATH_MAX], own[PATH_MAX], old[2 * PATH_MAX];
-  char process[16], path[64], name[NAME_BYTES];
+  static char old[CGROUP_PATH];
+  char process[16], path[64], name[NAME_BYTES], ours[PATH_MAX];
   int leaf, from;
   snprintf(process, sizeof process, "%d", slot->pid);
   format_id(slot->id, name);
-  if (!find_mount(mount, root) || !find_own(process, root, own)) return;
-  size_t length = strlen(own);
-  if (length < sizeof name || strcmp(own + length - 2 * ID_BYTES, name) != 0) return;
+  if (!cgroup_of(process, old, NULL)) return;
+  size_t length = strlen(old);
+  if (length < sizeof name || strcmp(old + length - 2 * ID_BYTES, name) != 0) return;
   if (!cgroup_create(slot->id, &leaf)) return;
   close(leaf);
   slot->leaf = 1;
-  snprintf(old, sizeof old, "%s%s", mount, own);
   leaf_file(path, slot->id, "cgroup.procs");
   int procs = openat(K.h.cgroup, path, O_WRONLY | O_CLOEXEC);
-  char ours[PATH_MAX];
   cgroup_leaf_path(slot, ours, sizeof ours);
   if (procs >= 0 && strcmp(old, ours) != 0 && (from = open(old, DIRECTORY_FLAGS)) >= 0) {
-    for (int round = 0; round < 8 && walk(from, MOVE, procs, 0) > 0; round++) lseek(from, 0, SEEK_SET);
+    leaf_copy_limits(from, slot->id);
+    for (int round = 0; round < 8 && walk(from, move_one, &procs, 0) > 0; round++) lseek(from, 0, SEEK_SET);
     close(from);
     rmdir(old);
     *strrchr(old, '/') = '\0';

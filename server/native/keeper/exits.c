@@ -35,7 +35,9 @@ static bool read_exit(struct slot *slot)
   struct process_stat stat;
   int status;
   if (!slot->foreign) {
-    if (sys_waitid(P_PIDFD, slot->pidfd, &info, WEXITED | WNOWAIT | WNOHANG, &usage) != 0 || info.si_pid == 0) return false;
+    int failed = sys_waitid(P_PIDFD, slot->pidfd, &info, WEXITED | WNOWAIT | WNOHANG, &usage);
+    if (failed) return errno == ECHILD; /* somebody else has taken it: how it ended nobody will know */
+    if (info.si_pid == 0) return false;
     slot->exit_source = SOURCE_WAITID;
     slot->exit_kind = (uint32_t)info.si_code;
     slot->exit_value = (uint32_t)info.si_status;
@@ -137,7 +139,7 @@ void try_to_free(struct slot *slot)
 
 void exit_noticed(struct slot *slot)
 {
-  siginfo_t info;
+  siginfo_t info = {0};
   link_drain(slot);
   if (slot->state == HELD) start_abandon(slot, STEP_BIRTH, EINTR);
   if (slot->state == STARTING) {

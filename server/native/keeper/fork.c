@@ -175,15 +175,19 @@ void stop_births(void)
   }
 }
 
-/* A held child becomes a worker. What is refused leaves it held; what fails later ends it. */
+/* A held child becomes a worker, or ends: nobody will ask for it again. */
 void go(const struct request *request)
 {
   struct slot *slot = slot_by_id(request->id);
   struct start start = EMPTY_START(request);
   uint32_t step = STEP_REQUEST;
-  int error = slot == NULL || slot->state != HELD ? ESRCH : start_refusal(request, true);
+  if (slot == NULL || slot->state != HELD) {
+    spawn_failed(request->id, step, ESRCH, NULL);
+    return;
+  }
+  int error = start_refusal(request, true);
   if (error != 0) {
-    spawn_failed(request->id, step, error, NULL);
+    start_abandon(slot, step, error);
     return;
   }
   start.uid = slot->uid;

@@ -55,14 +55,24 @@ static bool writes_log(pid_t pid, const char *name, int which)
   return fstatat(K.h.directory, path, &log, AT_SYMLINK_NOFOLLOW) == 0 && log.st_ino == output.st_ino && log.st_dev == output.st_dev;
 }
 
+static bool names_leaf(int directory, const char *path, const uint8_t id[ID_BYTES])
+{
+  char text[8192], leaf[NAME_BYTES + 1] = "/", *at = text;
+  format_id(id, leaf + 1);
+  if (read_file(directory, path, text, sizeof text) <= 0) return false;
+  while ((at = strstr(at, leaf)) != NULL && at[NAME_BYTES] != '\n' && at[NAME_BYTES] != '/') at++;
+  return at != NULL;
+}
+
 bool sits_in_leaf(pid_t pid, const uint8_t id[ID_BYTES])
 {
-  char path[64], text[8192], name[NAME_BYTES], leaf[NAME_BYTES + 2];
-  format_id(id, name);
+  char path[64];
   snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
-  snprintf(leaf, sizeof leaf, "/%s\n", name);
-  return read_file(AT_FDCWD, path, text, sizeof text) > 0 && strstr(text, leaf) != NULL;
+  return names_leaf(AT_FDCWD, path, id);
 }
+
+/* Of the process whose threads' directory this is, even when its number is another's by now. */
+bool is_in_leaf(int tasks, const uint8_t id[ID_BYTES]) { return names_leaf(tasks, "../cgroup", id); }
 
 /* A worker may have replaced its environment or redirected its output: one proof is enough. */
 bool is_worker(pid_t pid, const uint8_t id[ID_BYTES])

@@ -215,6 +215,7 @@ void try_to_free(struct slot *slot);
 /* identity.c */
 bool process_mark(pid_t pid, uint8_t id[ID_BYTES]);
 bool sits_in_leaf(pid_t pid, const uint8_t id[ID_BYTES]);
+bool is_in_leaf(int tasks, const uint8_t id[ID_BYTES]);
 bool is_worker(pid_t pid, const uint8_t id[ID_BYTES]);
 
 /* tree.c */
@@ -242,13 +243,23 @@ void cgroup_sweep(const char *path);
 bool cgroup_create(const uint8_t id[ID_BYTES], int *fd);
 bool cgroup_populated(const struct slot *slot);
 void cgroup_kill(const struct slot *slot);
+typedef int cgroup_visitor(pid_t pid, void *argument);
+int cgroup_each(const struct slot *slot, cgroup_visitor *visit, void *argument);
 int cgroup_signal(const struct slot *slot, int signal);
 bool cgroup_remove(const uint8_t id[ID_BYTES]);
 void cgroup_take_over(struct slot *slot);
 void cgroup_leaf_path(const struct slot *slot, char *path, size_t size);
 void leaf_file(char path[64], const uint8_t id[ID_BYTES], const char *file);
 
+/* delegation.c */
+#define CGROUP_PATH 8192
+bool cgroup_of(const char *process, char path[CGROUP_PATH], const char **below);
+bool delegated_directory(int choice, char *path, size_t size);
+void enable_controllers(void);
+
 /* leaf.c */
+bool write_once(const char *path, const void *bytes, size_t length);
+void leaf_copy_limits(int from, const uint8_t id[ID_BYTES]);
 void leaf_controllers(void);
 void leaf_look_again(void);
 bool leaf_limits(const struct request *request);

@@ -10,7 +10,7 @@
 
 static const char *const limit_files[] = {"memory.max", "memory.high", "memory.swap.max", "pids.max", "cpu.weight", "cpu.max"};
 
-static bool write_once(const char *path, const void *bytes, size_t length)
+bool write_once(const char *path, const void *bytes, size_t length)
 {
   int fd = openat(K.h.cgroup, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return false;
@@ -21,29 +21,40 @@ static bool write_once(const char *path, const void *bytes, size_t length)
   return written == (ssize_t)length;
 }
 
-/* Asks for the controllers that limit; tells from the leaf of our own id, which must be there, which we got. */
+/* What the leaf of our own id, which must be there, tells of the controllers that we got. */
 void leaf_controllers(void)
 {
   static const struct { const char *word; uint32_t feature; } wanted[] = {
-      {"+memory", FEATURE_MEMORY}, {"+pids", FEATURE_PIDS}, {"+cpu", FEATURE_CPU}};
+      {"memory", FEATURE_MEMORY}, {"pids", FEATURE_PIDS}, {"cpu", FEATURE_CPU}};
   char path[64], text[256];
-  for (int i = 0; i < 3; i++) write_once("cgroup.subtree_control", wanted[i].word, strlen(wanted[i].word));
   leaf_file(path, K.h.instance, "cgroup.controllers");
   if (read_file(K.h.cgroup, path, text, sizeof text) <= 0) return;
   text[strcspn(text, "\n")] = '\0';
   for (char *rest = text, *word; (word = strsep(&rest, " ")) != NULL;)
     for (int i = 0; i < 3; i++)
-      if (strcmp(word, wanted[i].word + 1) == 0) K.h.features |= wanted[i].feature;
+      if (strcmp(word, wanted[i].word) == 0) K.h.features |= wanted[i].feature;
 }
 
 /* After an upgrade: the keeper that we were may not have asked. */
 void leaf_look_again(void)
 {
   int leaf;
+  enable_controllers();
   if (!cgroup_create(K.h.instance, &leaf)) return;
   close(leaf);
   leaf_controllers();
   cgroup_remove(K.h.instance);
+}
+
+/* Of a leaf elsewhere. What it has no file for had no limit. */
+void leaf_copy_limits(int from, const uint8_t id[ID_BYTES])
+{
+  char path[64], value[VALUE_MAX + 1];
+  for (size_t i = 0; i < sizeof limit_files / sizeof limit_files[0]; i++) {
+    ssize_t length = read_file(from, limit_files[i], value, sizeof value);
+    leaf_file(path, id, limit_files[i]);
+    if (length > 0) write_once(path, value, (size_t)length);
+  }
 }
 
 /* One FILE=VALUE, a file that we know. */

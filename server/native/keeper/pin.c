@@ -35,20 +35,49 @@ static int pin_threads(int tasks, const struct span *cpus)
   return moved;
 }
 
-/* Every thread of the worker's process; again while one was elsewhere, which may have started another there. */
+struct pinning {
+  const struct span *cpus;
+  const struct slot *slot;
+};
+
+static int open_tasks(pid_t pid)
+{
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+  return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* What the worker has started. One that we may not move, as a program of another user, stays. */
+static int pin_member(pid_t pid, void *argument)
+{
+  const struct pinning *pinning = argument;
+  if (pid == pinning->slot->pid) return 0;
+  int tasks = open_tasks(pid), moved = 0;
+  if (tasks >= 0 && is_in_leaf(tasks, pinning->slot->id)) moved = pin_threads(tasks, pinning->cpus);
+  if (tasks >= 0) close(tasks);
+  return moved < 0 ? 0 : moved;
+}
+
+/*
+ * Every thread of the worker's process and, where it has a leaf, of all that it has started; again while one was
+ * elsewhere, which may have started another there.
+ */
 int pin(const struct request *request)
 {
   struct slot *slot = slot_by_id(request->id);
   struct process_stat stat;
-  char path[64];
+  struct pinning pinning = {&request->cpus, slot};
   if (request->cpus.length == 0 || request->cpus.length > MASK_BYTES) return EINVAL;
   if (slot == NULL || slot->state == EXITED_UNACKED) return ESRCH;
-  snprintf(path, sizeof path, "/proc/%d/task", slot->pid);
-  int moved = 1, tasks = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int moved = 1, tasks = open_tasks(slot->pid);
   bool same = tasks >= 0 && read_process_stat(slot->pid, &stat) && stat.state != 'Z' && stat.state != 'X' &&
               (slot->start_ticks == 0 || stat.start_ticks == slot->start_ticks);
-  for (int round = 0; same && round < ROUNDS && moved > 0; round++) moved = pin_threads(tasks, &request->cpus);
-  int error = !same ? ESRCH : moved < 0 ? errno : 0;
+  int error = same ? 0 : ESRCH;
+  for (int round = 0; error == 0 && round < ROUNDS && moved > 0; round++) {
+    moved = pin_threads(tasks, &request->cpus);
+    if (moved < 0) error = errno;
+    else if (slot->leaf) moved += cgroup_each(slot, pin_member, &pinning);
+  }
   if (tasks >= 0) close(tasks);
   return error;
 }

@@ -40,6 +40,7 @@ _Noreturn void child_run(const struct start *start) { (void)start; abort(); }
 bool process_mark(pid_t pid, uint8_t id[ID_BYTES]) { (void)pid; (void)id; return false; }
 bool is_worker(pid_t pid, const uint8_t id[ID_BYTES]) { (void)pid; (void)id; return roll(4) != 0; }
 bool sits_in_leaf(pid_t pid, const uint8_t id[ID_BYTES]) { (void)pid; (void)id; return roll(2) != 0; }
+bool is_in_leaf(int tasks, const uint8_t id[ID_BYTES]) { (void)tasks; (void)id; return roll(2) != 0; }
 int upgrade(const struct request *request) { return request->path.length == 0 ? EINVAL : ENOEXEC; }
 
 /* One that epoll takes: else every start would end at once. */
@@ -64,6 +65,7 @@ int sys_waitid(int kind, int which, siginfo_t *info, int options, struct rusage 
   (void)kind; (void)which; (void)options; (void)usage;
   memset(info, 0, sizeof *info);
   if (roll(4) == 0) return 0;
+  if (roll(16) == 0) return errno = ECHILD, -1;
   info->si_pid = 1;
   info->si_code = 1 + (int)roll(3);
   info->si_status = (int)roll(256);
