@@ -35,7 +35,7 @@ import { type Workers } from "./start-workers.js";
 export async function serve(
   config: Config,
   log: Logger,
-  { keeper, output, results, templates, system }: Workers,
+  { keeper, output, results, forkServers, system }: Workers,
   startTimeMs: number,
   cleanup: CleanupStack,
 ): Promise<readonly string[]> {
@@ -80,7 +80,7 @@ export async function serve(
         stateDir: config.stateDir,
         reserveBytes: config.keeper.reserveBytes,
         keeper: keeper.isConnected ? keeper.welcome : null,
-        templates: [...templates.table.all()]
+        templates: [...forkServers.table.all()]
           .filter(({ record }) => !record.deleted)
           .map(({ record, state }) => ({
             name: record.name,
@@ -101,9 +101,9 @@ export async function serve(
       stopping.signal,
     ),
     templates: new TemplateService(
-      templates.templates,
+      forkServers.templates,
       new ZygoteLook({
-        zygotes: templates.zygotes,
+        zygotes: forkServers.zygotes,
         files: results,
         memory: processMemory,
         clock: systemClock,

@@ -49,11 +49,11 @@ export function functionOrder(
 ): BirthOrder {
   const { recipe } = source;
   const env = environment(record, context.baseEnvironment, recipe.env);
-  const given = files(record, context.limits);
+  const common = files(record, context.limits);
   if (source.kind === "spawn") {
     return {
       kind: "spawn",
-      ...given,
+      ...common,
       path: recipe.interpreter,
       argv: [recipe.interpreter, ...recipe.program],
       env,
@@ -65,15 +65,9 @@ export function functionOrder(
       specification: encodeSpecification(freshWorker(record, target, recipe), args),
     };
   }
-  const worker: WorkerSpecification = {
-    ...forkedWorker(record, target, recipe.forkLibrary),
-    env,
-    inherit: false,
-    workingDir: record.spec.workingDir ?? recipe.workingDir ?? "/",
-  };
-  const specification = encodeSpecification(worker, args);
-  if (source.kind === "go") return { kind: "go", ...given, specification };
-  return { kind: "fork", ...given, server: source.server, specification };
+  const specification = encodeSpecification(forkedWorker(record, target, recipe, env), args);
+  if (source.kind === "go") return { kind: "go", ...common, specification };
+  return { kind: "fork", ...common, server: source.server, specification };
 }
 
 /** The order for a function in a fork of a live worker, whose state and surroundings it has. */
@@ -86,10 +80,16 @@ export function liveForkOrder(
   limits: readonly string[],
 ): BirthOrder {
   const specification: WorkerSpecification = {
-    ...forkedWorker(record, target, forkLibrary),
+    ...common(record, target, forkLibrary),
     env: { ...threadCounts(record), ...record.spec.env, ...identity(record) },
     inherit: true,
     workingDir: record.spec.workingDir,
+    umask: record.spec.umask,
+    cpus: record.placement,
+    rlimits: numberedRlimits(record.spec.rlimits),
+    searchPath: target.modulePath,
+    preload: [],
+    init: null,
   };
   return {
     kind: "fork",
@@ -99,10 +99,17 @@ export function liveForkOrder(
   };
 }
 
-/** What a fork server has loaded it has, and what the keeper does for a spawned one it does itself. */
-function forkedWorker(record: ProcessRecord, target: FunctionTarget, forkLibrary: string | null) {
+function forkedWorker(
+  record: ProcessRecord,
+  target: FunctionTarget,
+  recipe: Recipe,
+  env: Readonly<Record<string, string>>,
+): WorkerSpecification {
   return {
-    ...common(record, target, forkLibrary),
+    ...common(record, target, recipe.forkLibrary),
+    env,
+    inherit: false,
+    workingDir: record.spec.workingDir ?? recipe.workingDir ?? "/",
     umask: record.spec.umask,
     cpus: record.placement,
     rlimits: numberedRlimits(record.spec.rlimits),

@@ -12,7 +12,8 @@ export interface Call {
 }
 
 /** What a worker or a zygote is told to become: docs/FORK-SERVERS.md, "The specification". */
-interface LanguageProcess {
+export interface WorkerSpecification {
+  readonly kind: "worker";
   readonly id: ProcessUid;
   readonly name: string;
   readonly title: string;
@@ -21,29 +22,34 @@ interface LanguageProcess {
   readonly workingDir: string | null;
   readonly umask: number | null;
   readonly cpus: CpuSet | null;
-  readonly rlimits: readonly NumberedRlimit[];
+  readonly rlimits: readonly (readonly [number, string | null, string | null])[];
   readonly searchPath: readonly string[];
-  readonly preload: readonly string[];
-  /** Python: the library that forks so that the child is the keeper's; null where there is none. */
-  readonly forkLibrary: string | null;
-}
-
-export interface WorkerSpecification extends LanguageProcess {
-  readonly kind: "worker";
   readonly mainPath: string | null;
+  readonly forkLibrary: string | null;
+  readonly preload: readonly string[];
   /** With its arguments in base64: those of the specification are the target's. */
   readonly init: (Call & { readonly data: string }) | null;
   readonly target: Call;
 }
 
-export interface ZygoteSpecification extends LanguageProcess {
+export interface ZygoteSpecification {
   readonly kind: "zygote";
+  readonly id: ProcessUid;
+  readonly name: string;
+  readonly title: string;
+  readonly env: Readonly<Record<string, string>> | null;
+  readonly inherit: boolean;
+  readonly workingDir: string | null;
+  readonly umask: number | null;
+  readonly cpus: CpuSet | null;
+  readonly rlimits: readonly (readonly [number, string | null, string | null])[];
+  readonly searchPath: readonly string[];
+  readonly preload: readonly string[];
   readonly init: Call | null;
   readonly keepFds: readonly string[];
+  /** Python: the library that forks so that the child is the keeper's; null where there is none. */
+  readonly forkLibrary: string | null;
 }
-
-/** The kernel's number, soft and hard; null: unlimited. */
-type NumberedRlimit = readonly [number, string | null, string | null];
 
 /** The text with its length in front, then the arguments: one allocation, one copy. */
 export function encodeSpecification(
@@ -68,7 +74,9 @@ export function callOf(
   };
 }
 
-export function numberedRlimits(rlimits: readonly Rlimit[]): readonly NumberedRlimit[] {
+export function numberedRlimits(
+  rlimits: readonly Rlimit[],
+): readonly (readonly [number, string | null, string | null])[] {
   return rlimits.map(({ resource, soft, hard }) => [
     rlimitNumber(resource) ?? 0,
     soft === null ? null : String(soft),
