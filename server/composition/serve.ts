@@ -35,7 +35,7 @@ import { type Workers } from "./start-workers.js";
 export async function serve(
   config: Config,
   log: Logger,
-  { keeper, output, results, forkServers, system }: Workers,
+  { keeper, output, results, templates, system }: Workers,
   startTimeMs: number,
   cleanup: CleanupStack,
 ): Promise<readonly string[]> {
@@ -80,7 +80,7 @@ export async function serve(
         stateDir: config.stateDir,
         reserveBytes: config.keeper.reserveBytes,
         keeper: keeper.isConnected ? keeper.welcome : null,
-        templates: [...forkServers.table.all()]
+        templates: [...templates.table.all()]
           .filter(({ record }) => !record.deleted)
           .map(({ record, state }) => ({
             name: record.name,
@@ -101,9 +101,9 @@ export async function serve(
       stopping.signal,
     ),
     templates: new TemplateService(
-      forkServers.templates,
+      templates.templates,
       new ZygoteLook({
-        zygotes: forkServers.zygotes,
+        zygotes: templates.zygotes,
         files: results,
         memory: processMemory,
         clock: systemClock,

@@ -30,7 +30,7 @@ export interface Workers {
   readonly keeper: KeeperClient;
   readonly output: OutputDirectory;
   readonly results: ResultFiles;
-  readonly forkServers: TemplateSystem;
+  readonly templates: TemplateSystem;
   readonly system: ProcessSystem;
 }
 
@@ -48,7 +48,7 @@ export async function startWorkers(
   const directory = (): string => keeper.welcome?.directory ?? join(config.stateDir, "workers");
   const output = new OutputDirectory(directory);
   const results = new ResultFiles(directory);
-  const forkServers = new TemplateSystem({
+  const templates = new TemplateSystem({
     records: state.templateRecords,
     store: state.templates,
     keeper,
@@ -73,21 +73,21 @@ export async function startWorkers(
       retention: config.retention,
       newUid,
       baseEnvironment: environment,
-      forkServers: forkServers.templates,
+      forkServers: templates.forkServers,
       forkLibrary: runtimes.python.forkLibrary,
     }),
   );
   const link = await KeeperLink.start({
     program: keeperProgram(config),
     client: keeper,
-    events: forkServers.router(system.supervisor),
+    events: templates.router(system.supervisor),
     clock: systemClock,
     log,
   });
   cleanup.defer(async () => {
     // Zygotes are there for workers: with none, they would keep the keeper for nothing.
-    if (keeper.isConnected && !system.processes.someAlive) await forkServers.zygotes.endAll();
-    await forkServers[Symbol.asyncDispose]();
+    if (keeper.isConnected && !system.processes.someAlive) await templates.zygotes.endAll();
+    await templates[Symbol.asyncDispose]();
     // While the keeper can still be asked: what expires now is removed with its output.
     await system[Symbol.asyncDispose]();
     // A keeper without workers has nothing to keep. One that we would not start again is not ours to end.
@@ -98,12 +98,12 @@ export async function startWorkers(
   if (!state.isDamaged) {
     await sweepOutput({
       found: await output.list(),
-      isKnown: (uid) => (system.table.byUid(uid) ?? forkServers.table.ofZygote(uid)) !== undefined,
+      isKnown: (uid) => (system.table.byUid(uid) ?? templates.table.ofZygote(uid)) !== undefined,
       keeper,
       log,
     });
   }
-  return { keeper, output, results, forkServers, system };
+  return { keeper, output, results, templates, system };
 }
 
 function workerCpus({ cpus, reservedCpus, sharedCpus }: Config): CpuSpace {

@@ -49,11 +49,11 @@ export function functionOrder(
 ): BirthOrder {
   const { recipe } = source;
   const env = environment(record, context.baseEnvironment, recipe.env);
-  const common = files(record, context.limits);
+  const given = files(record, context.limits);
   if (source.kind === "spawn") {
     return {
       kind: "spawn",
-      ...common,
+      ...given,
       path: recipe.interpreter,
       argv: [recipe.interpreter, ...recipe.program],
       env,
@@ -65,9 +65,15 @@ export function functionOrder(
       specification: encodeSpecification(freshWorker(record, target, recipe), args),
     };
   }
-  const specification = encodeSpecification(forkedWorker(record, target, recipe, env), args);
-  if (source.kind === "go") return { kind: "go", ...common, specification };
-  return { kind: "fork", ...common, server: source.server, specification };
+  const worker: WorkerSpecification = {
+    ...forkedWorker(record, target, recipe.forkLibrary),
+    env,
+    inherit: false,
+    workingDir: record.spec.workingDir ?? recipe.workingDir ?? "/",
+  };
+  const specification = encodeSpecification(worker, args);
+  if (source.kind === "go") return { kind: "go", ...given, specification };
+  return { kind: "fork", ...given, server: source.server, specification };
 }
 
 /** The order for a function in a fork of a live worker, whose state and surroundings it has. */
@@ -80,16 +86,10 @@ export function liveForkOrder(
   limits: readonly string[],
 ): BirthOrder {
   const specification: WorkerSpecification = {
-    ...common(record, target, forkLibrary),
+    ...forkedWorker(record, target, forkLibrary),
     env: { ...threadCounts(record), ...record.spec.env, ...identity(record) },
     inherit: true,
     workingDir: record.spec.workingDir,
-    umask: record.spec.umask,
-    cpus: record.placement,
-    rlimits: numberedRlimits(record.spec.rlimits),
-    searchPath: target.modulePath,
-    preload: [],
-    init: null,
   };
   return {
     kind: "fork",
@@ -99,17 +99,10 @@ export function liveForkOrder(
   };
 }
 
-function forkedWorker(
-  record: ProcessRecord,
-  target: FunctionTarget,
-  recipe: Recipe,
-  env: Readonly<Record<string, string>>,
-): WorkerSpecification {
+/** What a fork server has loaded it has, and what the keeper does for a spawned one it does itself. */
+function forkedWorker(record: ProcessRecord, target: FunctionTarget, forkLibrary: string | null) {
   return {
-    ...common(record, target, recipe.forkLibrary),
-    env,
-    inherit: false,
-    workingDir: record.spec.workingDir ?? recipe.workingDir ?? "/",
+    ...common(record, target, forkLibrary),
     umask: record.spec.umask,
     cpus: record.placement,
     rlimits: numberedRlimits(record.spec.rlimits),

@@ -12,8 +12,7 @@ export interface Call {
 }
 
 /** What a worker or a zygote is told to become: docs/FORK-SERVERS.md, "The specification". */
-export interface WorkerSpecification {
-  readonly kind: "worker";
+interface LanguageProcess {
   readonly id: ProcessUid;
   readonly name: string;
   readonly title: string;
@@ -22,34 +21,29 @@ export interface WorkerSpecification {
   readonly workingDir: string | null;
   readonly umask: number | null;
   readonly cpus: CpuSet | null;
-  readonly rlimits: readonly (readonly [number, string | null, string | null])[];
+  readonly rlimits: readonly NumberedRlimit[];
   readonly searchPath: readonly string[];
-  readonly mainPath: string | null;
-  readonly forkLibrary: string | null;
   readonly preload: readonly string[];
+  /** Python: the library that forks so that the child is the keeper's; null where there is none. */
+  readonly forkLibrary: string | null;
+}
+
+export interface WorkerSpecification extends LanguageProcess {
+  readonly kind: "worker";
+  readonly mainPath: string | null;
   /** With its arguments in base64: those of the specification are the target's. */
   readonly init: (Call & { readonly data: string }) | null;
   readonly target: Call;
 }
 
-export interface ZygoteSpecification {
+export interface ZygoteSpecification extends LanguageProcess {
   readonly kind: "zygote";
-  readonly id: ProcessUid;
-  readonly name: string;
-  readonly title: string;
-  readonly env: Readonly<Record<string, string>> | null;
-  readonly inherit: boolean;
-  readonly workingDir: string | null;
-  readonly umask: number | null;
-  readonly cpus: CpuSet | null;
-  readonly rlimits: readonly (readonly [number, string | null, string | null])[];
-  readonly searchPath: readonly string[];
-  readonly preload: readonly string[];
   readonly init: Call | null;
   readonly keepFds: readonly string[];
-  /** Python: the library that forks so that the child is the keeper's; null where there is none. */
-  readonly forkLibrary: string | null;
 }
+
+/** The kernel's number, soft and hard; null: unlimited. */
+type NumberedRlimit = readonly [number, string | null, string | null];
 
 /** The text with its length in front, then the arguments: one allocation, one copy. */
 export function encodeSpecification(
@@ -74,9 +68,7 @@ export function callOf(
   };
 }
 
-export function numberedRlimits(
-  rlimits: readonly Rlimit[],
-): readonly (readonly [number, string | null, string | null])[] {
+export function numberedRlimits(rlimits: readonly Rlimit[]): readonly NumberedRlimit[] {
   return rlimits.map(({ resource, soft, hard }) => [
     rlimitNumber(resource) ?? 0,
     soft === null ? null : String(soft),

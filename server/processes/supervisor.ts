@@ -1,3 +1,4 @@
+import { Deadlines } from "../core/deadlines.js";
 import { DomainError } from "../core/errors.js";
 import { type ProcessUid } from "../core/ids.js";
 import { Watchers } from "../core/watchers.js";
@@ -24,7 +25,6 @@ import { Reunion, type ReunionParts } from "./reunion.js";
 import { spawnError } from "./spawn-error.js";
 import { type StartClock } from "./start-clock.js";
 import { type Moments, startTimings } from "./start-timings.js";
-import { StopDeadlines } from "./stop-deadlines.js";
 import { targetName } from "./target.js";
 
 /** What the supervisor has to tell an operator. */
@@ -47,7 +47,8 @@ export interface SupervisorParts extends ReunionParts {
  */
 export class Supervisor implements KeeperEvents, Disposable {
   readonly #parts: SupervisorParts;
-  readonly #deadlines: StopDeadlines;
+  /** Of processes that have been told to end. */
+  readonly #deadlines: Deadlines<ProcessUid>;
   readonly #stdin = new Watchers<ProcessUid>();
   readonly #retries: KeeperRetries;
   readonly #acknowledgements: EndAcknowledgements;
@@ -56,10 +57,8 @@ export class Supervisor implements KeeperEvents, Disposable {
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
-    this.#deadlines = new StopDeadlines(parts.clock, (uid) => {
-      this.apply(uid, { kind: "stop-deadline" });
-    });
     const { keeper, removal, clock, log } = parts;
+    this.#deadlines = new Deadlines(clock);
     this.#retries = new KeeperRetries(clock, log);
     this.#acknowledgements = new EndAcknowledgements(keeper, removal, this.#retries);
     this.#reunion = new Reunion(parts, this, this.#retries, this.#acknowledgements);
@@ -195,7 +194,9 @@ export class Supervisor implements KeeperEvents, Disposable {
   #perform(uid: ProcessUid, effect: Effect): void {
     switch (effect.kind) {
       case "arm-stop-deadline":
-        this.#deadlines.arm(uid, effect.atMs);
+        this.#deadlines.arm(uid, effect.atMs, () => {
+          this.apply(uid, { kind: "stop-deadline" });
+        });
         return;
       case "signal":
         // When the keeper is away the signal is sent again as soon as it is back.

@@ -4,6 +4,7 @@ import { type Keeper, type KeeperEvents, type UserIds } from "../processes/keepe
 import { type Runtime } from "../processes/target.js";
 import { KeeperRouter } from "./keeper-router.js";
 import { recipeOf, type RuntimeProgram } from "./recipes.js";
+import { TemplateForkServers } from "./template-fork-servers.js";
 import { type TemplateRecord, type TemplateStore } from "./template-record.js";
 import { TemplateTable } from "./template-table.js";
 import { Templates } from "./templates.js";
@@ -26,6 +27,7 @@ export interface TemplateSystemParts {
 /** The parts that templates are made of, joined. */
 export class TemplateSystem implements AsyncDisposable {
   readonly templates: Templates;
+  readonly forkServers: TemplateForkServers;
   readonly zygotes: ZygoteSupervisor;
   readonly table: TemplateTable;
 
@@ -49,9 +51,16 @@ export class TemplateSystem implements AsyncDisposable {
       table,
       store,
       zygotes: this.zygotes,
-      runtimes,
       newUid,
       clock,
+    });
+    this.forkServers = new TemplateForkServers({
+      table,
+      work: this.zygotes.work,
+      runtimes,
+      tryAgain: (name) => {
+        this.zygotes.changes.reload(name);
+      },
     });
   }
 

@@ -1,3 +1,4 @@
+import { DomainError } from "../core/errors.js";
 import { SortedNames } from "../core/sorted-names.js";
 import { type ProcessUid } from "../core/ids.js";
 import { Watchers } from "../core/watchers.js";
@@ -10,6 +11,14 @@ export interface Template {
   readonly state: TemplateState;
   /** Workers forked by the zygote that serves. */
   readonly forks: number;
+}
+
+/** In its first generation, of which nothing has been started. */
+export function newTemplate(
+  made: Omit<TemplateRecord, "revision" | "generation" | "zygotes" | "deleted">,
+): Template {
+  const record = { ...made, revision: 0, generation: 1, zygotes: [], deleted: false };
+  return { record, state: idle(1), forks: 0 };
 }
 
 /** The only owner of templates. */
@@ -34,6 +43,15 @@ export class TemplateTable {
 
   byName(name: string): Template | undefined {
     return this.#byName.get(name);
+  }
+
+  /** DomainError `template-not-found` where there is none, or only its zygotes are left. */
+  existing(name: string): Template {
+    const template = this.#byName.get(name);
+    if (template !== undefined && !template.record.deleted) return template;
+    throw new DomainError("template-not-found", `There is no template ${name}`, {
+      facts: { name },
+    });
   }
 
   /** The template whose zygote this is, or was. */

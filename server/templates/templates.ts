@@ -1,22 +1,13 @@
 import { type Clock } from "../core/clock.js";
 import { DomainError, invalidField } from "../core/errors.js";
 import { type ProcessUid } from "../core/ids.js";
-import {
-  type BirthJob,
-  type ForkServers,
-  type Recipe,
-  type WarmWorker,
-} from "../processes/fork-servers.js";
-import { type SpawnFailure } from "../processes/keeper.js";
 import { canonicalText } from "../processes/process-spec.js";
 import { type Runtime } from "../processes/target.js";
 import { waitUntil } from "../processes/waiting.js";
-import { recipeOf, type RuntimeProgram } from "./recipes.js";
 import { type TemplateRecord, type TemplateStore } from "./template-record.js";
 import { emptySpec, type TemplateSpec, validateTemplateSpec } from "./template-spec.js";
-import { idle, isSettled, phaseOf } from "./template-state.js";
-import { type Template, type TemplateTable } from "./template-table.js";
-import { preloadFailed } from "./zygote-report.js";
+import { isSettled, phaseOf } from "./template-state.js";
+import { newTemplate, type Template, type TemplateTable } from "./template-table.js";
 import { type ZygoteSupervisor } from "./zygote-supervisor.js";
 
 export interface CreateTemplateOrder {
@@ -37,7 +28,6 @@ export interface TemplatesParts {
   readonly table: TemplateTable;
   readonly store: TemplateStore;
   readonly zygotes: ZygoteSupervisor;
-  readonly runtimes: Readonly<Record<Runtime, RuntimeProgram>>;
   readonly newUid: () => ProcessUid;
   readonly clock: Clock;
 }
@@ -46,8 +36,8 @@ const DELETE_WAIT_MS = 2000;
 
 const RUNTIMES: readonly Runtime[] = ["python", "node"];
 
-/** What clients can do with templates, and what processes take from them. */
-export class Templates implements ForkServers {
+/** What clients can do with templates. */
+export class Templates {
   readonly #parts: TemplatesParts;
 
   constructor(parts: TemplatesParts) {
@@ -62,40 +52,20 @@ export class Templates implements ForkServers {
     const there = table.byName(order.name);
     if (there !== undefined) return this.#repeated(there, order);
     this.#checkParent(order.name, spec);
-    const template = table.put({
-      record: {
-        uid: newUid(),
-        name: order.name,
-        builtIn: false,
-        owner: order.owner,
-        labels: order.labels,
-        spec,
-        requestId: order.requestId,
-        createTimeMs: clock.wallTime(),
-        revision: 0,
-        generation: 1,
-        zygotes: [],
-        deleted: false,
-      },
-      state: idle(1),
-      forks: 0,
-    });
+    const made = { ...order, spec, uid: newUid(), builtIn: false, createTimeMs: clock.wallTime() };
+    const template = table.put(newTemplate(made));
     try {
       await store.save(template.record);
     } catch (error) {
       table.remove(order.name);
       throw error;
     }
-    this.#parts.zygotes.want(order.name);
+    this.#parts.zygotes.changes.want(order.name);
     return this.get(order.name);
   }
 
   get(name: string): Template {
-    const template = this.#parts.table.byName(name);
-    if (template !== undefined && !template.record.deleted) return template;
-    throw new DomainError("template-not-found", `There is no template ${name}`, {
-      facts: { name },
-    });
+    return this.#parts.table.existing(name);
   }
 
   warmWorkers(name: string): number {
@@ -119,7 +89,7 @@ export class Templates implements ForkServers {
 
   /** Another generation, unless the spec is the same and has not failed. */
   async update(name: string, spec: TemplateSpec): Promise<Template> {
-    const { table, store, zygotes, newUid } = this.#parts;
+    const { table, store, zygotes } = this.#parts;
     const { record, state } = this.get(name);
     this.#mustNotBeBuiltIn(record);
     validateTemplateSpec(spec);
@@ -143,7 +113,7 @@ export class Templates implements ForkServers {
       throw error;
     }
     table.put({ ...this.get(name), record: { ...this.get(name).record, spec } });
-    zygotes.apply(name, { kind: "changed", fresh: newUid() });
+    zygotes.changes.change(name);
     return this.get(name);
   }
 
@@ -182,7 +152,7 @@ export class Templates implements ForkServers {
   async wait(name: string, waitMs: number | null, signal: AbortSignal): Promise<boolean> {
     const { table, clock, zygotes } = this.#parts;
     this.get(name);
-    zygotes.want(name);
+    zygotes.changes.want(name);
     const holds = (): boolean => {
       const template = table.byName(name);
       return template === undefined || template.record.deleted || isSettled(template.state);
@@ -193,63 +163,12 @@ export class Templates implements ForkServers {
     return reached;
   }
 
-  check(name: string, runtime: Runtime): void {
-    const { record, state } = this.get(name);
-    if (record.spec.runtime !== runtime) {
-      throw invalidField(
-        "spec.template",
-        name,
-        `The template ${name} is of ${record.spec.runtime}, and the target of ${runtime}`,
-      );
-    }
-    if (phaseOf(state) === "failed" && state.failure !== null) {
-      if (record.builtIn) {
-        // Nobody can give it another spec: what was wrong may have been the host, so it is tried anew.
-        this.#parts.zygotes.apply(name, { kind: "reload", fresh: this.#parts.newUid() });
-        return;
-      }
-      throw preloadFailed(name, state.failure.failure);
-    }
-  }
-
-  recipe(name: string): { readonly recipe: Recipe; readonly generation: number } {
-    const { record } = this.get(name);
-    return {
-      recipe: recipeOf(record.spec, this.#parts.table, this.#parts.runtimes),
-      generation: record.generation,
-    };
-  }
-
-  takeWarm(name: string): WarmWorker | undefined {
-    return this.#parts.zygotes.work.takeWarm(name);
-  }
-
-  submit(job: BirthJob): void {
-    this.#parts.zygotes.work.submit(job);
-  }
-
-  noteBorn(uid: ProcessUid): void {
-    this.#parts.zygotes.work.noteBorn(uid);
-  }
-
-  withdraws(uid: ProcessUid): boolean {
-    return this.#parts.zygotes.work.withdraws(uid);
-  }
-
-  noteGone(uid: ProcessUid): void {
-    this.#parts.zygotes.work.drop(uid);
-  }
-
-  retries(uid: ProcessUid, failure: SpawnFailure): boolean {
-    return this.#parts.zygotes.work.retries(uid, failure);
-  }
-
   /** `python` and `node`, where an earlier daemon has not left them. */
   #build(runtime: Runtime): void {
     const { table, newUid, clock } = this.#parts;
     if (table.byName(runtime) !== undefined) return;
-    table.put({
-      record: {
+    table.put(
+      newTemplate({
         uid: newUid(),
         name: runtime,
         builtIn: true,
@@ -258,14 +177,8 @@ export class Templates implements ForkServers {
         spec: emptySpec(runtime),
         requestId: null,
         createTimeMs: clock.wallTime(),
-        revision: 0,
-        generation: 1,
-        zygotes: [],
-        deleted: false,
-      },
-      state: idle(1),
-      forks: 0,
-    });
+      }),
+    );
   }
 
   #repeated(

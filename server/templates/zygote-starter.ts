@@ -1,4 +1,5 @@
 import { type Clock } from "../core/clock.js";
+import { Deadlines } from "../core/deadlines.js";
 import { type ProcessUid } from "../core/ids.js";
 import { type Recipe, type Source } from "../processes/fork-servers.js";
 import {
@@ -38,12 +39,13 @@ export interface ZygoteStarterParts {
 /** Has zygotes made: fresh, or forked from a parent's. One is kept before it is ordered. */
 export class ZygoteStarter {
   readonly #parts: ZygoteStarterParts;
-  readonly #deadlines = new Map<ProcessUid, AbortController>();
+  readonly #deadlines: Deadlines<ProcessUid>;
   /** The keeper has not heard of them yet. */
   readonly #unordered = new Set<ProcessUid>();
 
   constructor(parts: ZygoteStarterParts) {
     this.#parts = parts;
+    this.#deadlines = new Deadlines(parts.clock);
   }
 
   /** Keeps it, and has it made; where that cannot be, it has failed. */
@@ -114,19 +116,10 @@ export class ZygoteStarter {
     give(keeper, order);
     this.#unordered.delete(uid);
     const timeoutMs = this.#parts.table.byName(name)?.record.spec.preloadTimeoutMs ?? 0;
-    const deadline = new AbortController();
-    this.#deadlines.get(uid)?.abort();
-    this.#deadlines.set(uid, deadline);
-    this.#parts.clock.sleep(timeoutMs, deadline.signal).then(
-      () => {
-        this.#deadlines.delete(uid);
-        this.#parts.tooSlow(
-          uid,
-          failureOf(`Preloads and init were not done within ${timeoutMs} ms`),
-        );
-      },
-      () => undefined,
-    );
+    const { clock, tooSlow } = this.#parts;
+    this.#deadlines.arm(uid, clock.now() + timeoutMs, () => {
+      tooSlow(uid, failureOf(`Preloads and init were not done within ${timeoutMs} ms`));
+    });
   }
 
   /** Its order came to nothing, and is to be given again. */
@@ -143,13 +136,12 @@ export class ZygoteStarter {
   }
 
   disarmAll(): void {
-    for (const uid of [...this.#deadlines.keys()]) this.disarm(uid);
+    this.#deadlines[Symbol.dispose]();
   }
 
   /** It is ready, or over. */
   disarm(uid: ProcessUid): void {
-    this.#deadlines.get(uid)?.abort();
-    this.#deadlines.delete(uid);
+    this.#deadlines.disarm(uid);
   }
 }
 

@@ -144,7 +144,7 @@ export class TemplateFixture implements AsyncDisposable {
       }),
       affinities: this.keeper,
       retention: { maxRecords: 100_000, maxAgeMs: 1e15 },
-      forkServers: this.templates.templates,
+      forkServers: this.templates.forkServers,
       forkLibrary: RUNTIMES.python.forkLibrary,
     });
   }
