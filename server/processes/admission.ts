@@ -12,6 +12,7 @@ import { type ProcessRecord } from "./process-record.js";
 import { canonicalText, type ProcessSpec, specBytes, validateSpec } from "./process-spec.js";
 import { type ProcessTable } from "./process-table.js";
 import { type RecordStore } from "./record-store.js";
+import { type SharedWrites } from "./shared-writes.js";
 import { SIGKILL } from "./signals.js";
 import { type StartClock } from "./start-clock.js";
 import { type Supervisor } from "./supervisor.js";
@@ -50,6 +51,7 @@ export interface AdmissionParts {
   readonly forkServers: ForkServers;
   readonly liveForks: LiveForks;
   readonly store: RecordStore;
+  readonly shared: SharedWrites;
   readonly supervisor: Supervisor;
   readonly users: UserDatabase;
   readonly clock: Clock;
@@ -93,6 +95,7 @@ export class Admission {
     const { record } = admitted;
     this.#parts.startClock.arrived(record.uid, arrivedMs, this.#parts.clock.now());
     try {
+      this.#parts.shared.flush();
       await this.#parts.store.save(record, this.#parts.table.counters);
       this.#parts.startClock.admitted(record.uid, this.#parts.clock.now());
       this.#begin(admitted, order.arguments, user);

@@ -165,6 +165,14 @@ export function step(state: ProcessState, event: ProcessEvent): Step {
   }
 }
 
+/**
+ * The keeper will tell the next daemon, or the kernel. Who was born is not among these: of it nobody would know if the keeper
+ * died as well.
+ */
+export function isToldAgain({ kind }: ProcessEvent): boolean {
+  return kind === "cpus-seen" || kind === "exited" || kind === "tree-gone";
+}
+
 export function hasEnded(state: ProcessState): boolean {
   return state.kind === "exited" || state.kind === "lost";
 }

@@ -17,9 +17,13 @@ import { RecordWriter } from "./record-writer.js";
 import { Removal } from "./removal.js";
 import { Retention, type RetentionPolicy } from "./retention.js";
 import { LiveForks } from "./live-forks.js";
+import { SharedWrites } from "./shared-writes.js";
 import { StartClock } from "./start-clock.js";
 import { StdinWriter } from "./stdin.js";
 import { Supervisor, type SupervisorLog } from "./supervisor.js";
+
+/** More than a daemon can have told, in the moment before its death, of what it had not kept. */
+const UNKEPT_REVISIONS = 1_000_000;
 
 export interface ProcessSystemParts {
   readonly recovered: RecoveredState;
@@ -52,7 +56,10 @@ export class ProcessSystem implements AsyncDisposable {
 
   constructor(parts: ProcessSystemParts) {
     const { recovered, store, keeper, clock, log } = parts;
-    const table = new ProcessTable(recovered.counters);
+    const { counters } = recovered;
+    // What clients were told by an earlier daemon is older than whatever this one says.
+    const revision = counters.revision + UNKEPT_REVISIONS;
+    const table = new ProcessTable({ ...counters, revision });
     const ledger = new CpuLedger<ProcessUid>(parts.cpus);
     const births = new Births();
     const startClock = new StartClock();
@@ -61,11 +68,13 @@ export class ProcessSystem implements AsyncDisposable {
     const onFailure = (error: unknown): void => {
       this.#noteTrouble(error, log);
     };
-    const writer = new RecordWriter(store, table, clock, onFailure);
+    const shared = new SharedWrites(clock);
+    const writer = new RecordWriter(store, table, clock, shared, onFailure);
     const removal = new Removal({
       table,
       store,
       writer,
+      shared,
       keeper,
       retention,
       clock,
@@ -113,6 +122,7 @@ export class ProcessSystem implements AsyncDisposable {
       forkServers,
       liveForks: new LiveForks(table, parts.forkLibrary),
       store,
+      shared,
       supervisor,
       users: parts.users,
       clock,
@@ -138,6 +148,9 @@ export class ProcessSystem implements AsyncDisposable {
     this.#writer = writer;
     this.#cleanup.use(writer);
     this.#cleanup.use(removal);
+    this.#cleanup.defer(() => {
+      shared[Symbol.dispose]();
+    });
     this.#cleanup.use(affinityCheck);
     this.#cleanup.defer(() => {
       supervisor[Symbol.dispose]();

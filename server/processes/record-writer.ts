@@ -2,6 +2,7 @@ import { type Clock } from "../core/clock.js";
 import { type ProcessUid } from "../core/ids.js";
 import { type Counters, type ProcessRecord } from "./process-record.js";
 import { type RecordStore } from "./record-store.js";
+import { type SharedWrites } from "./shared-writes.js";
 
 const RETRY_MS = 500;
 
@@ -20,6 +21,7 @@ export class RecordWriter implements AsyncDisposable {
   readonly #store: RecordStore;
   readonly #source: RecordSource;
   readonly #clock: Clock;
+  readonly #shared: SharedWrites;
   readonly #onFailure: (error: unknown) => void;
   readonly #pending = new Map<ProcessUid, Promise<void>>();
   readonly #leaving = new Set<ProcessUid>();
@@ -31,12 +33,14 @@ export class RecordWriter implements AsyncDisposable {
     store: RecordStore,
     source: RecordSource,
     clock: Clock,
+    shared: SharedWrites,
     /** Told of each failed attempt. */
     onFailure: (error: unknown) => void,
   ) {
     this.#store = store;
     this.#source = source;
     this.#clock = clock;
+    this.#shared = shared;
     this.#onFailure = onFailure;
   }
 
@@ -45,9 +49,22 @@ export class RecordWriter implements AsyncDisposable {
    * rejects when the daemon stops before. Nobody has to look.
    */
   keep(uid: ProcessUid): Promise<void> {
+    const written = this.keepSoon(uid);
+    void Promise.resolve().then(() => {
+      this.#shared.flush();
+    });
+    return written;
+  }
+
+  /** The same with the next write, or in a moment: for what the keeper tells the next daemon too. */
+  keepSoon(uid: ProcessUid): Promise<void> {
     const queued = this.#pending.get(uid);
     if (queued !== undefined) return queued;
-    const written = Promise.resolve().then(() => this.#write(uid));
+    const written = new Promise<void>((resolve) => {
+      this.#shared.add(() => {
+        resolve(this.#write(uid));
+      });
+    });
     written.catch(() => undefined);
     this.#pending.set(uid, written);
     return written;

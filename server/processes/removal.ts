@@ -7,12 +7,14 @@ import { type ProcessTable } from "./process-table.js";
 import { type RecordStore } from "./record-store.js";
 import { type RecordWriter } from "./record-writer.js";
 import { type Retention } from "./retention.js";
+import { type SharedWrites } from "./shared-writes.js";
 
 const MAX_EXPIRING = 64;
 export interface RemovalParts {
   readonly table: ProcessTable;
   readonly store: RecordStore;
   readonly writer: RecordWriter;
+  readonly shared: SharedWrites;
   readonly keeper: Keeper;
   readonly retention: Retention;
   readonly clock: Clock;
@@ -115,7 +117,11 @@ export class Removal implements AsyncDisposable {
   }
 
   async #expireOne(uid: ProcessUid): Promise<void> {
-    const { table, store, retention, writer } = this.#parts;
+    const { table, store, retention, writer, shared } = this.#parts;
+    // There is no hurry.
+    await new Promise<void>((resolve) => {
+      shared.add(resolve);
+    });
     using _suspended = writer.suspend(uid);
     const record = table.byUid(uid);
     if (record === undefined) {

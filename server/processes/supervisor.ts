@@ -13,6 +13,7 @@ import { type ProcessRecord } from "./process-record.js";
 import {
   type Effect,
   hasEnded,
+  isToldAgain,
   type KeeperIdentity,
   type LostReason,
   pendingEffects,
@@ -76,7 +77,8 @@ export class Supervisor implements KeeperEvents, Disposable {
     const [state, effects] = step(record.state, event);
     if (state === record.state) return record;
     const changed = this.#parts.table.put({ ...record, state });
-    const kept = this.#parts.writer.keep(uid);
+    const { writer } = this.#parts;
+    const kept = isToldAgain(event) ? writer.keepSoon(uid) : writer.keep(uid);
     for (const effect of effects) this.#perform(uid, effect);
     if (hasEnded(state)) this.#ended(changed, kept);
     if (event.kind === "stop-requested" && this.#parts.forkServers.withdraws(uid)) {
@@ -155,7 +157,7 @@ export class Supervisor implements KeeperEvents, Disposable {
     const record = this.#parts.table.byUid(uid);
     if (record === undefined || record.servesForks === serves || hasEnded(record.state)) return;
     this.#parts.table.put({ ...record, servesForks: serves });
-    void this.#parts.writer.keep(uid);
+    void this.#parts.writer.keepSoon(uid);
   }
 
   /** Kept with the next change of the record: a crash may lose it, and nothing depends on it. */

@@ -4,6 +4,7 @@ import { ProcessTable } from "../../../server/processes/process-table.js";
 import { RecordWriter } from "../../../server/processes/record-writer.js";
 import { Removal } from "../../../server/processes/removal.js";
 import { Retention } from "../../../server/processes/retention.js";
+import { SharedWrites } from "../../../server/processes/shared-writes.js";
 import { exitReport, FakeKeeper } from "../../support/fake-keeper.js";
 import { FakeRecordStore } from "../../support/fake-record-store.js";
 import { ManualClock } from "../../support/manual-clock.js";
@@ -37,12 +38,13 @@ class Fixture {
   readonly store = new FakeRecordStore();
   readonly keeper = new FakeKeeper();
   readonly clock = new CountingClock();
+  readonly shared = new SharedWrites(this.clock);
   readonly failures: unknown[] = [];
   readonly retention: Retention;
   readonly removal: Removal;
 
   constructor(maxRecords: number, maxAgeMs: number) {
-    const { table, store, keeper, clock } = this;
+    const { table, store, keeper, clock, shared } = this;
     const onFailure = (error: unknown): void => {
       this.failures.push(error);
     };
@@ -53,7 +55,8 @@ class Fixture {
       keeper,
       clock,
       retention: this.retention,
-      writer: new RecordWriter(store, table, clock, onFailure),
+      writer: new RecordWriter(store, table, clock, shared, onFailure),
+      shared,
       onFailure,
     });
     keeper.connect(EVENTS);
@@ -77,6 +80,12 @@ class Fixture {
     }
   }
 
+  /** Lets everything happen that waits for no more than other writes. */
+  async settle(): Promise<void> {
+    this.shared.flush();
+    await settled();
+  }
+
   get left(): readonly ProcessUid[] {
     return [...this.table.all()].map(({ uid }) => uid);
   }
@@ -86,7 +95,7 @@ describe("the removal of records", () => {
   it("takes away record and output, and remembers the name", async () => {
     const fixture = new Fixture(1, 1000);
     fixture.end([1, 2, 3]);
-    await settled();
+    await fixture.settle();
     assert.deepEqual(fixture.left, [uidOf(3)]);
     assert.deepEqual([...fixture.store.records.keys()], [uidOf(3)]);
     assert.deepEqual(fixture.keeper.removedOutput, [uidOf(1), uidOf(2)]);
@@ -100,13 +109,13 @@ describe("the removal of records", () => {
     await fixture.clock.advance(400);
     fixture.end([2]);
     await fixture.clock.advance(599);
-    await settled();
+    await fixture.settle();
     assert.equal(fixture.left.length, 2);
     await fixture.clock.advance(1);
-    await settled();
+    await fixture.settle();
     assert.deepEqual(fixture.left, [uidOf(2)]);
     await fixture.clock.advance(400);
-    await settled();
+    await fixture.settle();
     assert.deepEqual(fixture.left, []);
   });
 
@@ -119,14 +128,14 @@ describe("the removal of records", () => {
     const { sleeps } = fixture.clock;
     for (let round = 0; round < 10; round++) {
       await fixture.clock.advance(0);
-      await settled();
+      await fixture.settle();
     }
     assert.ok(fixture.clock.sleeps - sleeps <= 1, `${fixture.clock.sleeps - sleeps} alarms`);
     await fixture.clock.advance(500);
-    await settled();
+    await fixture.settle();
     assert.deepEqual(fixture.left, [uidOf(1)], "it holds up none that comes later");
     fixture.removal.noteAcknowledged(uidOf(1));
-    await settled();
+    await fixture.settle();
     assert.deepEqual(fixture.left, []);
   });
 
@@ -134,10 +143,10 @@ describe("the removal of records", () => {
     const fixture = new Fixture(0, 1000);
     fixture.removal.pause();
     fixture.end([1]);
-    await settled();
+    await fixture.settle();
     assert.deepEqual(fixture.left, [uidOf(1)]);
     fixture.removal.resume();
-    await settled();
+    await fixture.settle();
     assert.deepEqual(fixture.left, []);
   });
 
@@ -145,7 +154,7 @@ describe("the removal of records", () => {
     const fixture = new Fixture(0, 1000);
     fixture.removal.noteAcknowledged(uidOf(1));
     fixture.end([1], false);
-    await settled();
+    await fixture.settle();
     assert.deepEqual(fixture.left, [uidOf(1)]);
   });
 
@@ -155,12 +164,12 @@ describe("the removal of records", () => {
     const remove = store.remove.bind(store);
     store.remove = () => Promise.reject(new Error("no disk"));
     fixture.end([1]);
-    await settled();
+    await fixture.settle();
     assert.match(String(fixture.failures), /no disk/);
     assert.deepEqual(fixture.left, [uidOf(1)]);
     store.remove = remove;
     fixture.end([2]);
-    await settled();
+    await fixture.settle();
     assert.deepEqual(fixture.left, []);
   });
 
@@ -174,17 +183,17 @@ describe("the removal of records", () => {
       await remove(...removed);
     };
     fixture.end(Array.from({ length: 100 }, (_, index) => index + 1));
-    await settled();
+    await fixture.settle();
     assert.equal(release.length, 64);
     let isOver = false;
     const disposed = fixture.removal[Symbol.asyncDispose]().then(() => {
       isOver = true;
     });
-    await settled();
+    await fixture.settle();
     assert.equal(isOver, false);
     for (const go of release) go();
     await disposed;
-    await settled();
+    await fixture.settle();
     assert.equal(release.length, 64, "none began afterwards");
     assert.equal(fixture.left.length, 36);
   });
@@ -214,7 +223,7 @@ describe("the removal of records", () => {
     assert.deepEqual(fixture.left, []);
     assert.equal(fixture.store.records.size, 0);
     await fixture.clock.advance(1000);
-    await settled();
+    await fixture.settle();
     assert.equal(fixture.store.records.size, 0, "nothing writes it again");
   });
 
@@ -229,7 +238,7 @@ describe("the removal of records", () => {
     assert.deepEqual(fixture.left, [uidOf(1)]);
     fixture.store.isFull = false;
     await fixture.clock.advance(500);
-    await settled();
+    await fixture.settle();
     assert.deepEqual([...fixture.store.records.keys()], [uidOf(1)], "it is kept again");
   });
 
