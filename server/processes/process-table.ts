@@ -129,9 +129,11 @@ export class ProcessTable {
   }
 
   #enter(record: ProcessRecord): void {
-    if (!this.#byUid.has(record.uid)) this.#bytes += specBytes(record.spec);
+    const isNew = !this.#byUid.has(record.uid);
     this.#byUid.set(record.uid, record);
     this.#byName.set(record.name, record);
+    if (!isNew) return;
+    this.#bytes += specBytes(record.spec);
     this.#names.add(record.name);
     if (record.requestId !== null) {
       this.#byRequest.set(requestKey(record.owner, record.requestId), record.uid);

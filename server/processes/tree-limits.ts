@@ -24,6 +24,10 @@ export const NO_LIMITS: TreeLimits = {
   bestEffort: false,
 };
 
+export function isUnlimited(limits: TreeLimits): boolean {
+  return Object.values(limits).every((limit) => limit === null || limit === false);
+}
+
 /** One limit as the kernel takes it. */
 export interface LimitFile {
   /** The field of the API. */

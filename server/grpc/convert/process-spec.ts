@@ -4,7 +4,6 @@ import { parseName } from "../../core/names.js";
 import { sorted } from "../../cpus/cpu-set.js";
 import { type CpuLayout, type CpuRequest } from "../../cpus/cpu-request.js";
 import {
-  canonicalText,
   DEFAULT_LOG_MAX_BYTES,
   DEFAULT_STOP,
   type OnExit,
@@ -20,7 +19,7 @@ import {
   type StartMethod,
   type Target,
 } from "../../processes/target.js";
-import { NO_LIMITS, type TreeLimits } from "../../processes/tree-limits.js";
+import { isUnlimited, NO_LIMITS, type TreeLimits } from "../../processes/tree-limits.js";
 import { argumentBytes, fromFunction, toFunction } from "./function-target.js";
 
 /** With the defaults filled in; what can be wrong whatever the host is found by the domain. */
@@ -181,9 +180,7 @@ function toTreeLimits(limits: proto.ResourceLimits | undefined): TreeLimits {
 }
 
 function fromLimits({ rlimits, treeLimits }: ProcessSpec): proto.ResourceLimits | undefined {
-  if (rlimits.length === 0 && canonicalText(treeLimits) === canonicalText(NO_LIMITS)) {
-    return undefined;
-  }
+  if (rlimits.length === 0 && isUnlimited(treeLimits)) return undefined;
   return {
     rlimits: rlimits.map(({ resource, soft, hard }) => ({
       resource,

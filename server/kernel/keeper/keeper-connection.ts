@@ -57,18 +57,30 @@ export class KeeperConnection {
     this.#lastRequest = (this.#lastRequest % 0xffff_fffe) + 1;
     const pending = { parts: [], answer: deferred<readonly Frame[]>() };
     this.#pending.set(this.#lastRequest, pending);
-    this.#socket.write(encodeFrame({ type, request: this.#lastRequest, fields }));
+    this.#write({ type, request: this.#lastRequest, fields });
     return pending.answer.promise;
   }
 
   /** For what is answered by a notice. */
   send(type: number, fields: readonly Field[]): void {
     if (!this.#open) throw unreachable();
-    this.#socket.write(encodeFrame({ type, request: 0, fields }));
+    this.#write({ type, request: 0, fields });
   }
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  /** What is sent in one turn of the event loop goes out as one: each write wakes the keeper. */
+  #write(frame: Frame): void {
+    const bytes = encodeFrame(frame);
+    if (this.#socket.writableCorked === 0) {
+      this.#socket.cork();
+      process.nextTick(() => {
+        this.#socket.uncork();
+      });
+    }
+    this.#socket.write(bytes);
   }
 
   #read(chunk: Buffer): void {
