@@ -1,4 +1,5 @@
 import { ForkbusError } from "../client/typescript/errors.js";
+import { inOptions } from "./field-options.js";
 import { codeOfFailure, exitCode, type FailureCodes } from "./exit-code.js";
 import { escapeText } from "./output/escape.js";
 import { OutputClosed } from "./screen.js";
@@ -22,8 +23,9 @@ export function failureOf(error: unknown, codes: FailureCodes): Failure {
     return { sentence: escapeText(error.message), code, isFault: false };
   }
   if (error instanceof ForkbusError) {
+    const isOfField = error.metadata["field"] !== undefined;
     return {
-      sentence: escapeText(error.message),
+      sentence: escapeText(isOfField ? inOptions(error.message) : error.message),
       code: codeOfFailure(error, codes),
       isFault: false,
     };

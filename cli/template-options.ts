@@ -53,7 +53,7 @@ export async function templateOptions(
     env: parseEnvironment(settings.env ?? [], place.env),
     keepFds: settings.keepFd ?? [],
     labels: parseLabels(settings.label ?? []),
-    ...(interpreter === undefined ? {} : { interpreter }),
+    ...(interpreter === undefined ? {} : { interpreter: program(interpreter, place) }),
     ...(parent === undefined ? {} : { parent }),
     ...(init === undefined ? {} : { init }),
     ...(cwd === undefined ? {} : { cwd: place.isLocal ? resolve(place.workingDir(), cwd) : cwd }),
@@ -86,6 +86,12 @@ function preloads({ preload = [] }: TemplateSettings, place: TemplatePlace): rea
       ? resolve(place.workingDir(), module)
       : module,
   );
+}
+
+/** A bare name is looked up in the daemon's PATH; as in a shell, what has a slash is not. */
+function program(interpreter: string, place: TemplatePlace): string {
+  const isHere = place.isLocal && interpreter.includes("/");
+  return isHere ? resolve(place.workingDir(), interpreter) : interpreter;
 }
 
 function initCall({ init, initArgs }: TemplateSettings): InitCall | undefined {

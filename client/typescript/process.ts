@@ -9,6 +9,7 @@ import { callerPlace } from "./caller-place.js";
 import type { Connection } from "./connection.js";
 import { ForkbusError, ProcessEndedError, TimedOutError } from "./errors.js";
 import type { Exit } from "./exit.js";
+import { checkProcessOptions } from "./known-options.js";
 import { exitOf, KnownProcess } from "./known-process.js";
 import { type LogEvent, type LogOptions, type ProcessIdentity, readLogs } from "./logs.js";
 import { decodeValue, type Payload } from "./payload.js";
@@ -65,6 +66,7 @@ export class Process extends KnownProcess implements AsyncDisposable {
   /** Programs use `Client.process` and `Client.attach`. */
   constructor(connection: Connection, options: ProcessOptions, latest?: ProcessMessage) {
     super(options.name, latest);
+    checkProcessOptions(options);
     this.#connection = connection;
     this.#options = options;
     this.stdin = new InputStream({

@@ -6,6 +6,7 @@ import { Runtime } from "../../proto/gen/forkbus/v1/types.js";
 import { callerPlace } from "./caller-place.js";
 import type { Connection } from "./connection.js";
 import { TimedOutError } from "./errors.js";
+import { checkTemplateOptions } from "./known-options.js";
 import { repeatWhileUnavailable } from "./retry.js";
 import {
   parseRuntime,
@@ -149,6 +150,7 @@ export class Template {
    * old one until it is ready, and go on if it fails. The same spec again changes nothing.
    */
   async update(spec: TemplateSpecOptions, options: SignalOption = {}): Promise<this> {
+    checkTemplateOptions(spec);
     const { name } = this;
     const runtime = this.#latest.spec?.runtime ?? Runtime.UNSPECIFIED;
     const wanted = templateSpec(runtime, spec, callerPlace(this.#connection.address));

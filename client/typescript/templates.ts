@@ -6,6 +6,7 @@ import type {
 import { callerPlace } from "./caller-place.js";
 import type { Connection } from "./connection.js";
 import { AlreadyExistsError } from "./errors.js";
+import { checkTemplateOptions } from "./known-options.js";
 import { repeatWhileUnavailable } from "./retry.js";
 import { Template } from "./template.js";
 import { templateMessage, type TemplateOptions } from "./template-options.js";
@@ -44,6 +45,7 @@ export class Templates {
    * the name is taken.
    */
   async create(options: TemplateOptions, { signal }: SignalOption = {}): Promise<Template> {
+    checkTemplateOptions(options);
     const request = {
       template: templateMessage(options, callerPlace(this.#connection.address)),
       requestId: randomUUID(),

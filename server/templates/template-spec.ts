@@ -73,6 +73,7 @@ export function validateTemplateSpec(spec: TemplateSpec): TemplateSpec {
   validateEnvironment("spec.env", spec.env);
   validateModulePath("spec.module_path", spec.modulePath);
   if (spec.workingDir !== null) validateWorkingDir("spec.working_dir", spec.workingDir);
+  if (spec.interpreter !== null) validateInterpreter(spec.interpreter);
   range("spec.preload_timeout_ms", spec.preloadTimeoutMs, 1, MAX_PRELOAD_TIMEOUT_MS);
   range("spec.warm_workers", spec.warmWorkers, 0, MAX_WARM_WORKERS);
   if (spec.parent === null) return spec;
@@ -88,6 +89,16 @@ export function validateTemplateSpec(spec: TemplateSpec): TemplateSpec {
     );
   }
   return spec;
+}
+
+/** What is relative would be so to a directory that nobody thinks of. */
+function validateInterpreter(path: string): void {
+  if (path.startsWith("/") || !path.includes("/")) return;
+  throw invalidField(
+    "spec.interpreter",
+    path.slice(0, 64),
+    `spec.interpreter is an absolute path, or a name to look up in PATH, got ${JSON.stringify(path.slice(0, 64))}`,
+  );
 }
 
 function range(field: string, value: number, min: number, max: number): void {

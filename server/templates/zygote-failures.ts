@@ -1,16 +1,21 @@
+import { type Recipe } from "../processes/fork-servers.js";
 import { type SpawnFailure } from "../processes/keeper.js";
 import { type ExitOutcome } from "../processes/process-state.js";
 import { signalName } from "../processes/signals.js";
 import { failureOf, type TemplateFailure } from "./zygote-report.js";
 
 /** It never became a fork server. */
-export function notStarted({ step, errno, message }: SpawnFailure): TemplateFailure {
+export function notStarted(
+  { step, errno, message }: SpawnFailure,
+  { interpreter, workingDir }: Pick<Recipe, "interpreter" | "workingDir">,
+): TemplateFailure {
   const more = message === "" ? "" : `: ${message}`;
-  if (step === "exec") return failureOf(`Its interpreter cannot be run: ${errno}`);
-  if (step === "cwd") return failureOf(`Its working directory cannot be entered: ${errno}`);
+  if (step === "exec") return failureOf(`Its interpreter ${interpreter} cannot be run: ${errno}`);
+  if (step === "cwd")
+    return failureOf(`Its working directory ${workingDir ?? "/"} cannot be entered: ${errno}`);
   // Whatever its interpreter is, it did not get as far as to be a zygote.
   if (step === "specification" && errno === "EINTR")
-    return failureOf(`Its interpreter ended before it could begin${more}`);
+    return failureOf(`Its interpreter ${interpreter} ended before it could begin${more}`);
   return failureOf(`Its zygote could not be started: ${step} failed with ${errno}${more}`);
 }
 

@@ -155,19 +155,20 @@ export class ZygoteSupervisor implements AsyncDisposable {
       this.work.warmGone(uid, failure);
       return;
     }
-    const name = this.#nameOf(uid);
-    if (name === undefined) return;
+    const template = this.#parts.table.ofZygote(uid);
+    if (template === undefined) return;
+    const { record, state } = template;
     const verdict = this.#living.verdictOf(uid);
-    const wanted = this.#parts.table.byName(name)?.state.loading?.uid === uid;
+    const wanted = state.loading?.uid === uid;
     if (wanted && verdict === undefined && this.work.retries(uid, failure)) {
       this.#starter.noteWaits(uid);
       return;
     }
     this.#forget(uid);
-    this.changes.apply(name, {
+    this.changes.apply(record.name, {
       kind: "failed",
       uid,
-      failure: verdict ?? notStarted(failure),
+      failure: verdict ?? notStarted(failure, this.#parts.recipe(record)),
       passes: verdict === undefined && isExhaustion(failure),
     });
   }

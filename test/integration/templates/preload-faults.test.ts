@@ -277,11 +277,12 @@ describe("a template that is asked for much", function () {
   }
 
   for (const [what, interpreter, message] of [
-    ["does not exist", "/nowhere/python3", /ENOENT/],
+    ["does not exist", "/nowhere/python3", /interpreter .* cannot be run: ENOENT/],
+    ["is not in PATH", "python-of-nowhere", /interpreter .* cannot be run: ENOENT/],
     ["may not be run", "/etc/passwd", /EACCES/],
     ["is a directory", "/tmp", /EACCES/],
-    ["is another program", "/bin/true", /interpreter ended .*exited with code 0/],
-    ["only says no", "/bin/false", /interpreter ended .*exited with code 1/],
+    ["is another program", "/bin/true", /interpreter \/bin\/true ended .*exited with code 0/],
+    ["only says no", "/bin/false", /interpreter \/bin\/false ended .*exited with code 1/],
     ["never says anything", "never", /not done within 1000 ms/],
   ] as const) {
     it(`fails and says why when its interpreter ${what}`, async () => {
@@ -297,12 +298,23 @@ describe("a template that is asked for much", function () {
         await assert.rejects(template.ready({ timeoutMs: 30_000 }), (error) => {
           assert.ok(error instanceof TemplateFailedError, String(error));
           assert.match(error.message, message);
+          if (error.message.includes("cannot be run"))
+            assert.ok(error.message.includes(`${interpreter} cannot be run`), error.message);
           return true;
         });
         await template.delete();
       }
     });
   }
+
+  it("is refused when its interpreter is neither absolute nor a mere name", async () => {
+    for (const interpreter of ["./python3", "venv/bin/python3", "../python3"]) {
+      await assert.rejects(
+        bus.templates.create({ name: "relative", runtime: "python", interpreter }),
+        { reason: "INVALID_FIELD", message: /absolute path, or a name to look up/ },
+      );
+    }
+  });
 
   it("keeps open what it was told to, and its workers share it", async () => {
     const log = join(files.path, "shared.log");

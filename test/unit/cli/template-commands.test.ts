@@ -41,13 +41,25 @@ describe("forkbus template", () => {
     const creating = forkbus(
       ...["create", "numpy", "--runtime", "python", "-p", "numpy", "--preload", "app.models"],
       ...["--init", "app:warm_up", "--init-args", "[2]", "-e", "A=1", "--warm", "3"],
-      ...["--keep-fd", "socket:*", "--preload-timeout", "2m", "--label", "team=a", "--cwd", "sub"],
+      ...[
+        "--interpreter",
+        "venv/bin/python3",
+        "--keep-fd",
+        "socket:*",
+        "--preload-timeout",
+        "2m",
+        "--label",
+        "team=a",
+        "--cwd",
+        "sub",
+      ],
     );
     await waits(1);
     const { spec, labels } = daemon.templates.template("numpy");
     assert.ok(spec);
     assert.equal(spec.runtime, Runtime.PYTHON);
     assert.deepEqual(spec.preload, ["numpy", "app.models"]);
+    assert.equal(spec.interpreter, "/home/me/venv/bin/python3");
     assert.deepEqual(spec.modulePath, ["/home/me"]);
     assert.equal(spec.init?.function, "app:warm_up");
     assert.equal(Buffer.from(spec.init.arguments?.data ?? []).toString(), "[2]");

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { type CallerPlace, callerPlace } from "../../../client/typescript/caller-place.js";
+import { checkProcessOptions } from "../../../client/typescript/known-options.js";
 import { decodeValue, encodeValues } from "../../../client/typescript/payload.js";
 import { type ProcessOptions, processMessage } from "../../../client/typescript/process-options.js";
 import { StartMethod } from "../../../proto/gen/forkbus/v1/process.js";
@@ -63,6 +64,26 @@ describe("What is asked for a function", () => {
     const forked = specOf({ node: "m", forkFrom: "loaded" });
     assert.equal(forked.startMethod, StartMethod.UNSPECIFIED);
     assert.equal(forked.forkFrom, "loaded");
+  });
+
+  it("is one thing, and has no option that there is not: both are slips of JavaScript", () => {
+    const slips: readonly (readonly [object, string])[] = [
+      [{ python: "m:f", node: "m#f" }, "A process runs one thing, got python and node"],
+      [{ argv: ["ls"], python: "m:f" }, "A process runs one thing, got argv and python"],
+      [{ python: "m:f", agrs: [1] }, "A python function has no option agrs"],
+      [{ node: "m#f", kwargs: { a: 1 } }, "A node function has no option kwargs"],
+      [{ node: "m#f", path: "/bin/ls" }, "A node function has no option path"],
+      [{ argv: ["ls"], template: "t", args: [] }, "A program has no option template and args"],
+    ];
+    for (const [options, message] of slips) {
+      assert.throws(
+        () => {
+          checkProcessOptions({ ...options });
+        },
+        { name: "TypeError", message },
+      );
+    }
+    checkProcessOptions({ argv: ["ls"], ...{ agrs: undefined } });
   });
 
   it("says the limits of the tree, for programs too", () => {

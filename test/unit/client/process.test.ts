@@ -31,6 +31,13 @@ describe("A process", () => {
 
   const worker = (name: string) => daemon.processes.worker({ name, uid: "" });
 
+  it("is refused before anything is asked for where an option is misspelled", () => {
+    assert.throws(() => bus.process({ argv: ["true"], ...{ nmae: "one" } }), {
+      name: "TypeError",
+      message: "A program has no option nmae",
+    });
+  });
+
   it("has no pid, no uid and no life before it is started", async () => {
     const child = bus.process({ argv: ["true"] });
     assert.equal(child.pid, undefined);

@@ -67,6 +67,19 @@ describe("A template", () => {
     assert.equal(Buffer.from(spec.init.arguments?.data ?? []).toString(), '{"size":2}');
   });
 
+  it("has no option that there is not, nor has its init: both are slips of JavaScript", async () => {
+    const options = { name: "t", runtime: "python" } as const;
+    await assert.rejects(bus.templates.create({ ...options, ...{ preloads: ["m"] } }), {
+      name: "TypeError",
+      message: "A template has no option preloads",
+    });
+    const init = { function: "m:f", ...{ arguments: [1] } };
+    await assert.rejects(bus.templates.create({ ...options, init }), {
+      name: "TypeError",
+      message: "An init has no option arguments",
+    });
+  });
+
   it("is ready when its zygote is, and shows what that has inside", async () => {
     const template = await bus.templates.create(numpy);
     assert.equal(template.state, "starting");
