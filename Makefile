@@ -89,6 +89,9 @@ package: build dist/node-versions/.stamp ## Make dist/package/forkbus-VERSION.tg
 	@node dist/packaging/prepare.js
 	@mkdir -p dist/package
 	@cd dist/package && rm -f forkbus-*.tgz && $(NPM) pack --silent ../..
+	@for version in dist/node-versions/*/; do \
+	  addon=forkbus-zygote-$$($${version}bin/node -p process.versions.modules).node; \
+	  tar -tzf dist/package/forkbus-*.tgz | grep -q "/$$addon$$" || { echo "The package has no $$addon" >&2; exit 1; }; done
 
 .PHONY: demo
 demo: build try-python ## Show forkbus at its main job, on real processes

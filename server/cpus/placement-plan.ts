@@ -200,7 +200,7 @@ function planExclusive<Holder extends string>(
   ];
   return refused([...steps, unnamed], {
     code: "shared-set-would-be-empty",
-    message: `${asked}, and ${room} of ${usable.length} (${formatCpuSet(usable)}) can be given: ${kept} stay shared${wideNow ? ", for a worker that shares so many" : ""}`,
+    message: `${asked}, and ${room} of ${usable.length} (${formatCpuSet(usable)}) can be given: ${kept} ${kept === 1 ? "stays" : "stay"} shared${wideNow ? ", for a worker that shares so many" : ""}`,
     facts: { missing: String(count - room) },
     blockers: isTemporary ? holders : [],
     isTemporary,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { eventually } from "../support/eventually.js";
 import { ForkHost, type Hosted } from "./support/fork-host.js";
 
-const [SIGABRT, SIGKILL, SIGTERM] = [6, 9, 15];
+const [SIGABRT, SIGKILL, SIGUSR1, SIGUSR2, SIGTERM] = [6, 9, 10, 12, 15];
 const isSoak = process.env["FORKBUS_SOAK"] !== undefined;
 
 describe("the end of a forked Node", () => {
@@ -87,6 +87,23 @@ describe("the end of a forked Node", () => {
     host.kill(forked, SIGTERM);
     assert.equal(await forked.code(), 3);
     assert.equal(forked.stdout(), "waiting\ntold to end\n");
+  });
+
+  it("does not come with SIGUSR1, which opens no inspector either", async () => {
+    const forked = end("hearsSignals");
+    await eventually(
+      () => forked.stdout(),
+      (text) => text !== "",
+    );
+    host.kill(forked, SIGUSR1);
+    host.kill(forked, SIGUSR2);
+    await eventually(
+      () => forked.stdout(),
+      (text) => text === "waiting\nwent on\n",
+    );
+    host.kill(forked, SIGTERM);
+    assert.equal(await forked.code(), -SIGTERM);
+    assert.equal(forked.stderr(), "");
   });
 
   it("is SIGTERM without such a handler", async () => {

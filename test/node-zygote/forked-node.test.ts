@@ -36,10 +36,16 @@ describe("a forked Node", () => {
         const checks = await import(file);
         for (const name of names) await checks[name]();
         process.exitCode = 42;
+        const { readdirSync, readFileSync } = await import("node:fs");
+        return readdirSync("/proc/self/task").map((id) => readFileSync("/proc/self/task/" + id + "/comm", "utf8").trim());
       }`,
     );
     const others = names.filter((name) => name !== "fewThreads");
     const forked = host.fork(zygote, target, { given: [join(fixtures, "checks.js"), others] });
     assert.equal(await forked.code(), 42, forked.stderr());
+    const threads: unknown = JSON.parse(forked.result()?.data.toString() ?? "");
+    assert.ok(Array.isArray(threads));
+    // The main one, libuv's four and V8's three.
+    assert.ok(threads.length <= 8, `${threads.join()} at the end`);
   });
 });

@@ -104,7 +104,7 @@ describe("the CPU ledger", () => {
   it("never gives the last shared CPUs away", () => {
     assert.match(
       refusal(() => new CpuLedger(spaceOf([0, 1])).assign("a", exclusive(2))),
-      /^shared-set-would-be-empty: 2 CPUs were asked for one process alone, and 1 of 2 \(0-1\) can be given: 1 stay shared/,
+      /^shared-set-would-be-empty: 2 CPUs were asked for one process alone, and 1 of 2 \(0-1\) can be given: 1 stays shared/,
     );
     assert.match(
       refusal(() => new CpuLedger(spaceOf([0, 1, 2], 2)).assign("a", exclusive(2))),
