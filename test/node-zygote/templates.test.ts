@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { packageRoot } from "../../server/kernel/package-root.js";
+import { modulesOf, nodeUnderTest } from "../support/node-zygote-suite.js";
 import { ForkHost, type Hosted, type Wanted } from "./support/fork-host.js";
 
 const SIGTERM = 15;
@@ -193,6 +195,28 @@ describe("a template of Node's", () => {
     assert.equal(canFork, false);
     assert.match(why, /^Node \d.* cannot be forked: There is no forkbus-zygote-1\.node /);
     assert.ok(!zygote.events.some(({ type }) => type === "R"));
+  });
+
+  it("says that it cannot be forked by an addon for another version of Node, wherever that differs", async function () {
+    const own = `forkbus-zygote-${modulesOf(nodeUnderTest)}.node`;
+    const others = readdirSync(join(packageRoot, "dist/native"))
+      .filter((name) => /^forkbus-zygote-\d+\.node$/.test(name) && name !== own)
+      .flatMap((name) => /\d+/.exec(name) ?? []);
+    if (others.length === 0) this.skip();
+    for (const modules of others) {
+      const module = host.module(
+        `as-${modules}.cjs`,
+        `Object.defineProperty(process, 'versions', { value: { ...process.versions, modules: '${modules}' } })`,
+      );
+      const zygote = host.template({ preload: [module] });
+      assert.equal(await zygote.code(), 0, modules);
+      const { canFork, why } = { canFork: true, why: "", ...zygote.result() };
+      assert.equal(canFork, false);
+      assert.match(
+        why,
+        /cannot be forked: .* is not where this Node should have it$|cannot load .*undefined symbol/,
+      );
+    }
   });
 
   it("says that it cannot be forked when a trial shows it", async () => {
