@@ -91,8 +91,8 @@ export function isNeverBorn({ step, errno }: SpawnFailure): boolean {
     case "request":
       return errno === "ESRCH";
     case "specification":
-      // Killed with its fork server, in whose leaf it still was.
-      return errno === "EINTR";
+      // Killed with its fork server, in whose leaf it still was; or stopped while it waited for its go.
+      return errno === "EINTR" || errno === "ETIME";
     case "directory":
     case "files":
     case "cgroup":

@@ -6,7 +6,7 @@ import { targetName } from "./target.js";
 /** What a create ends in when the keeper could not start the worker. */
 export function spawnError(failure: SpawnFailure, spec: ProcessSpec): Error {
   const { step, errno } = failure;
-  if ((errno === "ETIMEDOUT" || errno === "ETIME") && step === "birth") {
+  if (errno === "ETIME" || (errno === "ETIMEDOUT" && step === "birth")) {
     return new DomainError(
       "start-timed-out",
       `What ${targetName(spec.target)} is to be forked from did not answer in time: it may be stopped, or the host too busy`,

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { constants } from "node:os";
-import { born, failure, fork, startForkServer } from "./support/fork-servers.js";
+import { born, failure, fork, go, startForkServer } from "./support/fork-servers.js";
 import { type KeeperClient } from "./support/keeper-client.js";
-import { KeeperProcess } from "./support/keeper-process.js";
+import { isAlive, KeeperProcess } from "./support/keeper-process.js";
 import { waitUntil } from "./support/wait-until.js";
-import { Step, Type } from "./support/wire.js";
+import { Flag, Step, Tag, Type } from "./support/wire.js";
 
 const { errno } = constants;
 
@@ -41,6 +41,17 @@ describe("a fork server that does not answer", function () {
     await waitUntil("its late children's end", () =>
       keeper.children().every((pid) => pid === server.pid),
     );
+  });
+
+  it("leaves its children as they are: one that is stopped when it may go is ended", async () => {
+    const server = await startForkServer(client);
+    const id = fork(client, server.id, { flags: Flag.hold });
+    const pid = (await client.notice(Type.born, id)).u32(Tag.pid);
+    process.kill(pid, "SIGSTOP");
+    go(client, id);
+    assert.deepEqual(await failure(client, id), [Step.specification, errno.ETIME]);
+    assert.equal(isAlive(pid), false);
+    await born(client, fork(client, server.id));
   });
 
   it("because it has much to do is waited for until the deadline", async () => {

@@ -171,8 +171,9 @@ void slot_check(struct slot *slot)
     unborn_check(slot);
     break;
   case STARTING:
-    if (K.now_ms < slot->deadline_ms) tick_before(slot->deadline_ms);
-    else start_abandon(slot, slot->step == 0 ? STEP_SESSION : slot->step, ETIMEDOUT);
+    if (K.now_ms >= slot->deadline_ms) start_abandon(slot, slot->step == 0 ? STEP_SESSION : slot->step, ETIMEDOUT);
+    else if (is_stopped_at_go(slot)) start_abandon(slot, slot->step, ETIME);
+    else tick_before(slot->deadline_ms);
     break;
   case RUNNING:
     if (slot->foreign && slot->deadline_ms != 0) exit_noticed(slot);

@@ -113,6 +113,15 @@ void unborn_check(struct slot *slot)
   else tick_before(K.now_ms + LOOK_AGAIN_MS);
 }
 
+/* A child that was told to go some time ago, and that somebody has stopped: it has run no code of the user. */
+bool is_stopped_at_go(const struct slot *slot)
+{
+  struct process_stat stat;
+  uint64_t told = slot->moments[MOMENT_GO] / 1000000;
+  if (told == 0 || K.now_ms < told + SILENCE_MS) return false;
+  return read_process_stat(slot->pid, &stat) && (stat.state == 'T' || stat.state == 't');
+}
+
 /*
  * Whether the kernel's word means a child of ours that is not yet a worker. It is not reaped while it lives, and an
  * open other end of the link shows that it does: so the number is still that process's.

@@ -200,6 +200,7 @@ void stop_births(void);
 void born(struct slot *slot, pid_t pid, uint64_t asked, uint64_t forked);
 void never_born(struct slot *slot, uint32_t step, int error, const char *message);
 void unborn_check(struct slot *slot);
+bool is_stopped_at_go(const struct slot *slot);
 
 /* pin.c */
 int pin(const struct request *request);

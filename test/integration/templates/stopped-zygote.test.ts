@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type Client, connect, type ProcessOptions } from "../../../client/typescript/index.js";
 import { DaemonHarness } from "../../support/daemon-harness.js";
 import { eventually } from "../../support/eventually.js";
-import { isAlive } from "../daemon/support/proc-fs.js";
+import { childrenOf, isAlive } from "../daemon/support/proc-fs.js";
 
 describe("a zygote that somebody has stopped", function () {
   this.timeout(60_000);
@@ -24,27 +24,47 @@ describe("a zygote that somebody has stopped", function () {
     { node: "node:path#basename", args: ["/a/b"] },
   ];
 
-  for (const target of targets) {
+  it("is replaced in a few seconds, and creates are not the worse for it", async () => {
+    await Promise.all(targets.map(isReplaced));
+  });
+
+  async function isReplaced(target: ProcessOptions): Promise<void> {
     const language = "python" in target ? "python" : "node";
-    it(`is replaced in a few seconds, and creates are not the worse for it: ${language}`, async () => {
-      const template = await bus.templates.get(language);
-      const { report } = await template.ready();
-      const pid = report?.pid ?? assert.fail("a zygote without a report");
-      process.kill(pid, "SIGSTOP");
-      const started = performance.now();
-      const workers = await Promise.all([0, 1, 2].map(() => bus.spawn(target)));
-      const tookMs = performance.now() - started;
-      assert.ok(tookMs < 9000, `after ${tookMs} ms`);
-      for (const worker of workers) assert.ok((await worker.result()) !== undefined);
-      const now = await template.refresh();
-      assert.equal(now.zygoteRestarts, 1);
-      assert.notEqual(now.report?.pid, pid);
-      await eventually(
-        () => isAlive(pid),
-        (alive) => !alive,
-      );
-    });
+    const template = await bus.templates.get(language);
+    const { report } = await template.ready();
+    const pid = report?.pid ?? assert.fail("a zygote without a report");
+    process.kill(pid, "SIGSTOP");
+    const started = performance.now();
+    const workers = await Promise.all([0, 1, 2].map(() => bus.spawn(target)));
+    const tookMs = performance.now() - started;
+    assert.ok(tookMs < 9000, `${language} after ${tookMs} ms`);
+    for (const worker of workers) assert.ok((await worker.result()) !== undefined);
+    const now = await template.refresh();
+    assert.equal(now.zygoteRestarts, 1, language);
+    assert.notEqual(now.report?.pid, pid);
+    await eventually(
+      () => isAlive(pid),
+      (alive) => !alive,
+    );
   }
+
+  it("leaves its warm workers to be used, and one of these that is stopped is done without", async () => {
+    const template = await bus.templates.create({ name: "one", runtime: "python", warmWorkers: 1 });
+    await template.ready();
+    const isWarm = (count: number): boolean => count === 1;
+    await eventually(async () => (await template.refresh()).warmWorkers, isWarm);
+    const { keeperPid } = daemon;
+    const all = await Promise.all(["python", "node", "one"].map((name) => bus.templates.get(name)));
+    const zygotes = all.map(({ report }) => report?.pid);
+    const [warm, ...others] = childrenOf(keeperPid ?? 0).filter((pid) => !zygotes.includes(pid));
+    assert.ok(warm !== undefined && others.length === 0);
+    process.kill(warm, "SIGSTOP");
+    const worker = await bus.spawn({ python: "math:sqrt", args: [16], template: "one" });
+    assert.equal(await worker.result(), 4);
+    assert.equal((await template.refresh()).zygoteRestarts, 0);
+    assert.equal(isAlive(warm), false);
+    await template.delete();
+  });
 
   it("is replaced also when nobody but its warm workers is to be made", async () => {
     const template = await bus.templates.create({

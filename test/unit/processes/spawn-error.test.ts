@@ -64,6 +64,9 @@ describe("why a worker could not be started", () => {
     const late = failure("birth", "ETIMEDOUT");
     assert.equal(late.code, "start-timed-out");
     assert.match(late.message, /^What \/bin\/tool is to be forked from did not answer in time/);
+    for (const step of ["birth", "specification"] as const) {
+      assert.equal(failure(step, "ETIME").message, late.message);
+    }
   });
 
   it("is the same at every step for time, signals and resources that ran out", () => {
