@@ -9,7 +9,7 @@ import { type Invocation } from "../invocation.js";
 import { escapeText } from "../output/escape.js";
 import { jsonDocument } from "../output/json.js";
 import { templateJson } from "../output/template-json.js";
-import { loadTimeText, renderFailure, renderModules } from "../output/template-table.js";
+import { readyText, renderFailure, renderModules } from "../output/template-table.js";
 import { collect } from "../parse/collect.js";
 import { parseDurationMs } from "../parse/duration.js";
 import { type TemplateSettings, templateOptions } from "../template-options.js";
@@ -126,9 +126,8 @@ async function show(
   if (output === "json") await screen.out(jsonDocument(templateJson(latest)));
   else if (!wait) await screen.out(`${latest.name}\n`);
   else if (failure === undefined && report !== undefined) {
-    const about = `${report.runtimeVersion}, pid ${report.pid}, ${loadTimeText(report)}`;
     await screen.out(renderModules(report, screen.paint));
-    await screen.out(`${escapeText(`${latest.name} is ready: ${about}`)}\n`);
+    await screen.out(`${escapeText(`${latest.name} is ready: ${readyText(report)}`)}\n`);
   }
   if (spawnFallback !== "") {
     const sentence = `${latest.name} cannot be forked here, its workers are spawned: ${spawnFallback}`;

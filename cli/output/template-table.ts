@@ -49,7 +49,7 @@ export function templateFields(template: Template): readonly Field[] {
     ["Directory", spec?.workingDir ?? ""],
     ["User", spec?.runAs?.user ?? ""],
     ["May keep open", (spec?.keepFds ?? []).join(" ")],
-    ["Warm", (spec?.warmWorkers ?? 0) > 0 ? `${warmText(template)} ready` : ""],
+    ["Warm", warmSentence(template)],
     ["Restarts", (status?.zygoteRestarts ?? 0) > 0 ? `${status?.zygoteRestarts ?? 0}` : ""],
     ["Spawned", status?.spawnFallback ?? ""],
     ...(status?.report === undefined ? [] : reportFields(status.report)),
@@ -92,9 +92,9 @@ function reportFields(report: ZygoteReport): readonly Field[] {
   const { pid, runtimeVersion, readyTime, rssBytes, pssBytes, forks, threads, openFiles } = report;
   const memory = `${humanBytes(rssBytes)}; ${humanBytes(pssBytes)} with shared pages counted by their share`;
   return [
-    ["Zygote", `pid ${pid}, version ${runtimeVersion}`],
+    ["Zygote", `${pid === 0 ? "none" : `pid ${pid}`}, version ${runtimeVersion}`],
     ["Ready since", readyTime === undefined ? "" : localTime(readyTime)],
-    ["Forks", plural(forks, "worker")],
+    ["Forks", pid === 0 ? "" : plural(forks, "worker")],
     ["Memory", rssBytes === 0n ? "" : memory],
     ["Threads", threads.length > 1 ? threads.join(" ") : ""],
     ["Open files", openFiles.join(" ")],
@@ -111,12 +111,13 @@ function failureFields(failure: TemplateFailure): readonly Field[] {
   ];
 }
 
-/** `ready`; `ready, newest failed` and `ready, newest loading` while an older generation serves. */
+/** `ready`; `ready, spawns` where it cannot be forked; `ready, newest failed` and `ready, newest loading` while an older generation serves. */
 function stateText({ status }: Template): string {
   const state = enumName(TemplateState, status?.state ?? 0).toLowerCase();
   if (status?.state !== TemplateState.READY) return state;
   if (status.failure !== undefined) return `${state}, newest failed`;
-  return status.servingGeneration < status.newestGeneration ? `${state}, newest loading` : state;
+  if (status.servingGeneration < status.newestGeneration) return `${state}, newest loading`;
+  return status.spawnFallback === "" ? state : `${state}, spawns`;
 }
 
 function stateStyle({ status }: Template): Style | undefined {
@@ -148,7 +149,24 @@ function runtimeText({ spec }: Template): string {
 
 function warmText({ spec, status }: Template): string {
   const wanted = spec?.warmWorkers ?? 0;
-  return wanted === 0 ? "" : `${status?.warmWorkers ?? 0} of ${wanted}`;
+  if (wanted === 0) return "";
+  return canFork({ status }) ? `${status?.warmWorkers ?? 0} of ${wanted}` : "none";
+}
+
+function warmSentence(template: Template): string {
+  const text = warmText(template);
+  if (text === "") return "";
+  return canFork(template) ? `${text} ready` : `${text}: its workers are spawned`;
+}
+
+function canFork({ status }: Pick<Template, "status">): boolean {
+  return (status?.spawnFallback ?? "") === "";
+}
+
+/** `3.11.7, pid 7, 2 modules in 82ms`, without a pid where there is no zygote. */
+export function readyText(report: ZygoteReport): string {
+  const pid = report.pid === 0 ? [] : [`pid ${report.pid}`];
+  return [report.runtimeVersion, ...pid, loadTimeText(report)].join(", ");
 }
 
 function pairs(map: Readonly<Record<string, string>>): string {
@@ -158,7 +176,7 @@ function pairs(map: Readonly<Record<string, string>>): string {
 }
 
 /** `in 1.2s`, of all preloads together. */
-export function loadTimeText({ modules }: ZygoteReport): string {
+function loadTimeText({ modules }: ZygoteReport): string {
   const us = modules.reduce((sum, { loadUs }) => sum + loadUs, 0);
   return `${plural(modules.length, "module")} in ${humanDuration(us / 1000)}`;
 }

@@ -110,14 +110,15 @@ export class FakeTemplates implements TemplateServiceImplementation {
     return { reached, template: this.template(name) };
   }
 
-  /** The newest generation serves from now on. */
-  becomeReady(name: string, report: DeepPartial<ZygoteReport> = {}): void {
+  /** The newest generation serves from now on; `spawnFallback`: it cannot be forked. */
+  becomeReady(name: string, report: DeepPartial<ZygoteReport> = {}, spawnFallback = ""): void {
     const template = this.template(name);
     const status = TemplateStatus.create({
       ...template.status,
       state: TemplateState.READY,
       servingGeneration: template.status?.newestGeneration ?? 0n,
       report: ZygoteReport.create(report),
+      spawnFallback,
     });
     this.#change({ ...template, status });
   }

@@ -108,6 +108,24 @@ describe("forkbus template", () => {
     assert.match(late.stderr, /Time ran out before ts2 was ready; it goes on loading/);
   });
 
+  it("says of one that cannot be forked that its workers are spawned, and that none are warm", async () => {
+    const creating = forkbus("create", "ts", "--runtime", "node", "--warm", "2");
+    await waits(1);
+    daemon.templates.becomeReady("ts", { ...report, pid: 0, modules: [] }, "An unknown V8");
+    assert.deepEqual(await creating, {
+      code: 0,
+      stdout: "ts is ready: 3.11.7, 0 modules in 0ms\n",
+      stderr: "forkbus: ts cannot be forked here, its workers are spawned: An unknown V8\n",
+    });
+    const shown = (await forkbus("inspect", "ts")).stdout;
+    assert.match(shown, /^State {2,}ready, spawns$/m);
+    assert.match(shown, /^Warm {2,}none: its workers are spawned$/m);
+    assert.match(shown, /^Spawned {2,}An unknown V8$/m);
+    assert.match(shown, /^Zygote {2,}none, version 3\.11\.7$/m);
+    assert.doesNotMatch(shown, /^Forks/m);
+    assert.match((await forkbus("ls")).stdout, /^ts +node +ready, spawns +1 +none /m);
+  });
+
   it("refuses a name that is taken, unless it is to be replaced", async () => {
     await forkbus("create", "np", "--runtime", "python", "--no-wait");
     const taken = await forkbus("create", "np", "--runtime", "python", "--no-wait");
