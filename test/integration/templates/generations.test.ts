@@ -3,32 +3,23 @@ import { randomUUID } from "node:crypto";
 import {
   type CallOptions,
   type Client,
-  connect,
   type Template,
   TemplateFailedError,
 } from "../../../client/typescript/index.js";
-import { DaemonHarness } from "../../support/daemon-harness.js";
+import { type DaemonHarness } from "../../support/daemon-harness.js";
 import { eventually } from "../../support/eventually.js";
 import { childrenOf, isAlive } from "../daemon/support/proc-fs.js";
-import { FunctionFiles } from "./support/function-files.js";
+import { type FunctionFiles } from "./support/function-files.js";
 import { HUES } from "./support/hues.js";
+import { sharedWorkshop } from "./support/workshop.js";
 
 describe("templates that change", function () {
   this.timeout(60_000);
   let daemon: DaemonHarness;
   let bus: Client;
   let files: FunctionFiles;
-
-  before(async () => {
-    files = await FunctionFiles.write(HUES);
-    daemon = await DaemonHarness.start();
-    bus = await connect(daemon.address);
-  });
-
-  after(async () => {
-    bus.close();
-    await daemon[Symbol.asyncDispose]();
-    await files[Symbol.asyncDispose]();
+  sharedWorkshop(HUES, (shop) => {
+    ({ daemon, bus, files } = shop);
   });
 
   /** Once everything that a test has made is gone, nothing that the keeper started may be left. */

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { type Client, connect } from "../../../client/typescript/index.js";
-import { DaemonHarness } from "../../support/daemon-harness.js";
+import { type Client } from "../../../client/typescript/index.js";
+import { type DaemonHarness } from "../../support/daemon-harness.js";
 import { eventually } from "../../support/eventually.js";
 import { childrenOf, isAlive } from "../daemon/support/proc-fs.js";
-import { FunctionFiles } from "./support/function-files.js";
+import { type FunctionFiles } from "./support/function-files.js";
+import { ownWorkshop } from "./support/workshop.js";
 
 const PYTHON = `
 import os, time
@@ -31,17 +32,8 @@ describe("a keeper of fork servers that is killed", function () {
   let daemon: DaemonHarness;
   let bus: Client;
   let files: FunctionFiles;
-
-  beforeEach(async () => {
-    files = await FunctionFiles.write({ "acts.py": PYTHON, "acts.mjs": NODE });
-    daemon = await DaemonHarness.start();
-    bus = await connect(daemon.address);
-  });
-
-  afterEach(async () => {
-    bus.close();
-    await daemon[Symbol.asyncDispose]();
-    await files[Symbol.asyncDispose]();
+  ownWorkshop({ "acts.py": PYTHON, "acts.mjs": NODE }, (shop) => {
+    ({ daemon, bus, files } = shop);
   });
 
   const recipe = (runtime: "python" | "node") => ({

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { type CallOptions, type Client, connect } from "../../../client/typescript/index.js";
-import { DaemonHarness } from "../../support/daemon-harness.js";
+import { type CallOptions, type Client } from "../../../client/typescript/index.js";
+import { type DaemonHarness } from "../../support/daemon-harness.js";
 import { eventually } from "../../support/eventually.js";
 import { inFlight } from "../daemon/support/in-flight.js";
 import { childrenOf, descriptorCount, zombiesOf } from "../daemon/support/proc-fs.js";
 import { seeded } from "../daemon/support/seeded.js";
-import { FunctionFiles } from "./support/function-files.js";
+import { type FunctionFiles } from "./support/function-files.js";
+import { sharedWorkshop } from "./support/workshop.js";
 
 const isSoak = process.env["FORKBUS_SOAK"] !== undefined;
 const SIBLINGS = isSoak ? 1000 : 200;
@@ -51,17 +52,8 @@ describe("siblings", function () {
   let daemon: DaemonHarness;
   let bus: Client;
   let files: FunctionFiles;
-
-  before(async () => {
-    files = await FunctionFiles.write({ "chance.py": PYTHON, "chance.mjs": NODE });
-    daemon = await DaemonHarness.start();
-    bus = await connect(daemon.address);
-  });
-
-  after(async () => {
-    bus.close();
-    await daemon[Symbol.asyncDispose]();
-    await files[Symbol.asyncDispose]();
+  sharedWorkshop({ "chance.py": PYTHON, "chance.mjs": NODE }, (shop) => {
+    ({ daemon, bus, files } = shop);
   });
 
   for (const runtime of ["python", "node"] as const) {

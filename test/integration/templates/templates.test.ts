@@ -2,28 +2,20 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { Runtime } from "../../../proto/gen/forkbus/v1/types.js";
 import { type Client, connect } from "../../../client/typescript/index.js";
-import { DaemonHarness } from "../../support/daemon-harness.js";
+import { type DaemonHarness } from "../../support/daemon-harness.js";
 import { eventually } from "../../support/eventually.js";
 import { childrenOf } from "../daemon/support/proc-fs.js";
-import { FunctionFiles } from "./support/function-files.js";
+import { type FunctionFiles } from "./support/function-files.js";
 import { HUES } from "./support/hues.js";
+import { sharedWorkshop } from "./support/workshop.js";
 
 describe("templates of a daemon", function () {
   this.timeout(60_000);
   let daemon: DaemonHarness;
   let bus: Client;
   let files: FunctionFiles;
-
-  before(async () => {
-    files = await FunctionFiles.write(HUES);
-    daemon = await DaemonHarness.start();
-    bus = await connect(daemon.address);
-  });
-
-  after(async () => {
-    bus.close();
-    await daemon[Symbol.asyncDispose]();
-    await files[Symbol.asyncDispose]();
+  sharedWorkshop(HUES, (shop) => {
+    ({ daemon, bus, files } = shop);
   });
 
   it("answer a repeated create with the same template, and no other", async () => {
