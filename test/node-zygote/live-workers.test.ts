@@ -26,7 +26,7 @@ describe("a live worker of Node's", () => {
       });
       assert.equal(child.stdout(), "");
     }
-    const working = host.fork(server, "./checks.js#workerThread");
+    const working = host.fork(server, "./checks/processes.js#workerThread");
     assert.equal(await working.code(), 0, working.stderr());
     host.release(server);
     await server.saw("N");
@@ -48,7 +48,7 @@ describe("a live worker of Node's", () => {
     await server.saw("R");
     const second = host.fork(server, "./targets.js#becomesServer");
     await second.saw("R");
-    assert.deepEqual(await host.fork(second, "./checks.js#httpAndFetch").code(), 0);
+    assert.deepEqual(await host.fork(second, "./checks/network.js#httpAndFetch").code(), 0);
     await servesAndIsReleased(second);
     host.release(server);
     assert.equal(await server.value(), "released, warm");

@@ -249,7 +249,7 @@ describe("a template of Node's", () => {
     assert.equal(await host.fork(parent, `${base}#get`).value(), 1);
     host.hangUp(parent);
     assert.equal(await parent.code(), 0);
-    assert.equal(await host.fork(child, "./checks.js#httpAndFetch").code(), 0);
+    assert.equal(await host.fork(child, "./checks/network.js#httpAndFetch").code(), 0);
     host.hangUp(child);
     assert.equal(await child.code(), 0);
   });

@@ -19,7 +19,7 @@ from typing import Any, Optional
 
 ROOT = Path(__file__).resolve().parents[3]
 MAIN = ROOT / "server" / "zygotes" / "python" / "main.py"
-LIBRARY = ROOT / "dist" / "native" / "forkbus-fork.so"
+FORK_LIBRARY = ROOT / "dist" / "native" / "forkbus-fork.so"
 
 _DEADLINE_S = 60
 _PR_SET_CHILD_SUBREAPER = 36
@@ -154,9 +154,9 @@ class Process:
 class FakeKeeper:
     """Owns a directory and all processes below it, which end with it."""
 
-    def __init__(self, python: str = sys.executable, library: Optional[Path] = LIBRARY) -> None:
+    def __init__(self, python: str = sys.executable, fork_library: Optional[Path] = FORK_LIBRARY) -> None:
         self.python = python
-        self.library = library
+        self.fork_library = fork_library
         self.directory = Path(tempfile.mkdtemp(prefix="forkbus-keeper-"))
         self.unreaped: set[int] = set()
         self._links: list[socket.socket] = []
@@ -180,12 +180,12 @@ class FakeKeeper:
 
     def template(self, *preload: str, kind: str = "zygote", **more: Any) -> dict[str, Any]:
         keep = {"keepFds": []} if kind == "zygote" else {}
-        return {**_BLANK, **keep, "kind": kind, "name": "test", "preload": list(preload), **self._library(), **more}
+        return {**_BLANK, **keep, "kind": kind, "name": "test", "preload": list(preload), **self._named_fork_library(), **more}
 
     def work(self, target: Any, **more: Any) -> dict[str, Any]:
         """A worker's specification, for a target or the name of one that speaks JSON."""
         named = function(target) if isinstance(target, str) else target
-        return {**_BLANK, "kind": "worker", "name": "test", "target": named, "mainPath": None, **self._library(), **more}
+        return {**_BLANK, "kind": "worker", "name": "test", "target": named, "mainPath": None, **self._named_fork_library(), **more}
 
     def spawn(self, spec: dict[str, Any], arguments: bytes = b"", env: Optional[dict[str, str]] = None) -> Process:
         """Executes the interpreter with everything in place."""
@@ -255,8 +255,8 @@ class FakeKeeper:
         self._links.append(ours)
         return Process(self, uuid.uuid4().hex, ours), theirs
 
-    def _library(self) -> dict[str, Any]:
-        return {"forkLibrary": None if self.library is None else str(self.library)}
+    def _named_fork_library(self) -> dict[str, Any]:
+        return {"forkLibrary": None if self.fork_library is None else str(self.fork_library)}
 
     @staticmethod
     def _memory(spec: dict[str, Any], id: str, arguments: bytes) -> int:

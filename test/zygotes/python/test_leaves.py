@@ -103,8 +103,8 @@ class Leaves(ZygoteCase):
             self.run_to_its_end(worker)
         eventually(lambda: descriptors(server.pid) == before)
 
-    def test_are_left_alone_without_the_library(self) -> None:
-        with FakeKeeper(library=None) as keeper:
+    def test_are_left_alone_without_the_fork_library(self) -> None:
+        with FakeKeeper(fork_library=None) as keeper:
             server = keeper.ready()
             before = descriptors(server.pid)
             worker = keeper.order(server, self.directory)

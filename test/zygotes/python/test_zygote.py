@@ -9,7 +9,7 @@ import signal
 import unittest
 from pathlib import Path
 
-from fake_keeper import LIBRARY, Refused, function
+from fake_keeper import FORK_LIBRARY, Refused, function
 from zygote_case import MODULES, ZygoteCase, eventually
 
 # What measurements name as a heavy preload; each of them must be loadable with nothing left open.
@@ -186,20 +186,20 @@ class Serving(ZygoteCase):
         self.assertEqual((child.wait(), child.result()["module"]), (1, "preload_raises"))
         self.assertEqual(self.fork(base, "targets:echo").value(), [[], {}])
 
-    def test_works_without_the_library(self) -> None:
-        for library in (None, self.place / "missing.so"):
-            self.keeper.library = library
+    def test_works_without_the_fork_library(self) -> None:
+        for fork_library in (None, self.place / "missing.so"):
+            self.keeper.fork_library = fork_library
             zygote = self.zygote()
             for _ in range(5):
                 self.assertEqual(self.fork(zygote, "targets:later", 3).value(), 3)
-            self.assertEqual("missing.so cannot be used" in zygote.stderr(), library is not None)
+            self.assertEqual("missing.so cannot be used" in zygote.stderr(), fork_library is not None)
 
-    def test_does_not_call_a_library_of_another_version(self) -> None:
-        whole = LIBRARY.read_bytes()
+    def test_does_not_call_a_fork_library_of_another_version(self) -> None:
+        whole = FORK_LIBRARY.read_bytes()
         other = self.place / "other.so"
         # By the name alone: nothing else in it is spelled like that.
         other.write_bytes(whole.replace(b"forkbus_fork_version", b"forkbus_fork_revision"[:20]))
-        self.keeper.library = other
+        self.keeper.fork_library = other
         zygote = self.zygote()
         self.assertEqual(self.fork(zygote, "targets:later", 3).value(), 3)
         self.assertIn("other.so cannot be used", zygote.stderr())
