@@ -15,6 +15,10 @@ export interface ExclusiveRequest {
   readonly maxWaitMs: number;
 }
 
+export function mayWait(request: CpuRequest): request is ExclusiveRequest {
+  return request.kind === "exclusive" && request.maxWaitMs > 0;
+}
+
 export const CPU_LAYOUTS = ["compact", "spread", "full-core"] as const;
 
 /** How several CPUs of one process lie. */

@@ -19,9 +19,10 @@ export class CallCancelled extends Error {
 export class CallLifetime implements CallContext {
   readonly principal: Principal;
   readonly method: string;
-  readonly #controller = new AbortController();
+  #controller: AbortController | undefined;
   #undo: (() => void)[] = [];
   #done: (() => void)[] = [];
+  #cancelled: CallCancelled | undefined;
   #state: "open" | "answered" | "cancelled" = "open";
 
   constructor(principal: Principal, method: string) {
@@ -29,7 +30,12 @@ export class CallLifetime implements CallContext {
     this.method = method;
   }
 
+  /** Made when it is asked for: most calls wait for nothing. */
   get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#cancelled !== undefined) this.#controller.abort(this.#cancelled);
+    }
     return this.#controller.signal;
   }
 
@@ -65,7 +71,8 @@ export class CallLifetime implements CallContext {
   cancel(why: "cancelled" | "deadline"): void {
     if (this.#state !== "open") return;
     this.#state = "cancelled";
-    this.#controller.abort(new CallCancelled(why));
+    this.#cancelled = new CallCancelled(why);
+    this.#controller?.abort(this.#cancelled);
   }
 }
 

@@ -5,6 +5,7 @@ import { parseLabels } from "../core/labels.js";
 import { linkSignals } from "../core/link-signals.js";
 import { merge } from "../core/merge.js";
 import { parseName, parseNamePrefix, parseRequestId } from "../core/names.js";
+import { mayWait } from "../cpus/cpu-request.js";
 import { OutputReader, type OutputReaderParts } from "../processes/output-reader.js";
 import { type LogEvent, type OutputFiles } from "../processes/output.js";
 import { type ProcessRecord } from "../processes/process-record.js";
@@ -63,14 +64,12 @@ export class ProcessService implements Handlers<typeof proto.ProcessServiceDefin
 
   readonly createProcess = async (
     { process, requestId }: proto.CreateProcessRequest,
-    { principal, signal }: CallContext,
+    context: CallContext,
   ): Promise<proto.CreateProcessResponse> => {
     this.#stopping.throwIfAborted();
     const name = process?.name ?? "";
-    // A create that waits for CPUs ends with the call, and with the daemon.
-    using waiting = linkSignals(signal, this.#stopping);
     const order = {
-      owner: principalName(principal),
+      owner: principalName(context.principal),
       name: name === "" ? null : parseName("name", name),
       labels: toLabels("labels", process?.labels ?? {}),
       spec: toSpec(process?.spec),
@@ -78,7 +77,11 @@ export class ProcessService implements Handlers<typeof proto.ProcessServiceDefin
       requestId: requestId === "" ? null : parseRequestId("request_id", requestId),
     };
     const isNew = !this.#processes.hasCreated(order.owner, order.requestId);
-    const record = await this.#processes.create(order, waiting.signal);
+    // One that waits for CPUs ends with the call, and with the daemon.
+    using waiting = mayWait(order.spec.cpus)
+      ? linkSignals(context.signal, this.#stopping)
+      : undefined;
+    const record = await this.#processes.create(order, waiting?.signal);
     // Its output begins now: creates are frequent, and need no look at files.
     if (isNew && record.state.kind === "running") {
       return { process: fromRecord(record, EMPTY, undefined) };

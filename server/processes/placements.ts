@@ -3,7 +3,7 @@ import { type ProcessUid } from "../core/ids.js";
 import { Watchers } from "../core/watchers.js";
 import { type CpuLedger, type Move } from "../cpus/cpu-ledger.js";
 import { CpuLine } from "../cpus/cpu-line.js";
-import { type CpuRequest } from "../cpus/cpu-request.js";
+import { type CpuRequest, mayWait } from "../cpus/cpu-request.js";
 import { type CpuSet, formatCpuSet } from "../cpus/cpu-set.js";
 import { isKeeperAway, type Keeper } from "./keeper.js";
 import { type ProcessTable } from "./process-table.js";
@@ -49,7 +49,7 @@ export class Placements {
     key: string | null,
     signal: AbortSignal,
   ): Promise<void> {
-    if (request.kind !== "exclusive" || request.maxWaitMs === 0) return;
+    if (!mayWait(request)) return;
     const obstacle = this.line.obstacle(request);
     if (obstacle === undefined) {
       this.take(uid, request);

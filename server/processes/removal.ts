@@ -155,7 +155,8 @@ export class Removal implements AsyncDisposable {
     // What is due and may not go yet needs none: whoever acknowledges it comes here.
     const nowMs = clock.now();
     const atMs = retention.nextDueMs(nowMs);
-    if (atMs === undefined || this.#alarm?.atMs === atMs) return;
+    // One that is set too early only looks, and is set anew.
+    if (atMs === undefined || (this.#alarm !== null && this.#alarm.atMs <= atMs)) return;
     this.#alarm?.cancel.abort();
     const alarm = { atMs, cancel: new AbortController() };
     this.#alarm = alarm;

@@ -1,7 +1,6 @@
 import { type Clock } from "../core/clock.js";
 import { deferred } from "../core/deferred.js";
 import { type ProcessUid } from "../core/ids.js";
-import { linkSignals } from "../core/link-signals.js";
 import { type ProcessRecord } from "./process-record.js";
 import { type ProcessTable } from "./process-table.js";
 
@@ -29,22 +28,31 @@ export async function waitUntil(
   using _watch = watch(() => {
     if (holds()) reached.resolve(true);
   });
-  const done = new AbortController();
-  using linked = linkSignals(signal, done.signal);
+  const cancelled = (): void => {
+    reached.reject(signal.reason);
+  };
+  signal.addEventListener("abort", cancelled, { once: true });
   const timer =
     waitMs === null
-      ? aborted(linked.signal)
-      : clock.sleep(waitMs, linked.signal).then(() => {
+      ? null
+      : timerOf(waitMs, clock, () => {
           reached.resolve(false);
         });
-  timer.catch((reason: unknown) => {
-    reached.reject(reason);
-  });
   try {
     return await reached.promise;
   } finally {
-    done.abort();
+    signal.removeEventListener("abort", cancelled);
+    timer?.abort(OVER);
   }
+}
+
+/** Made once: each error looks for its stack. */
+const OVER = new Error("The wait is over");
+
+function timerOf(ms: number, clock: Clock, onTime: () => void): AbortController {
+  const cancel = new AbortController();
+  clock.sleep(ms, cancel.signal).then(onTime, () => undefined);
+  return cancel;
 }
 
 /** One process of many that has come as far as was waited for; no record: it is not there any more. */
@@ -108,16 +116,4 @@ export async function* waitForMany(
   } finally {
     for (const watch of watches) watch?.[Symbol.dispose]();
   }
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    signal.addEventListener(
-      "abort",
-      () => {
-        reject(signal.reason as Error);
-      },
-      { once: true },
-    );
-  });
 }

@@ -52,9 +52,14 @@ export function toSpec(spec: proto.ProcessSpec | undefined): ProcessSpec {
 }
 
 export function fromSpec(spec: ProcessSpec): proto.ProcessSpec {
+  // Field by field: objects that begin as copies of others are slow to fill.
+  const { target, startMethod, template, forkFrom } = fromTarget(spec.target);
   return {
-    ...fromTarget(spec.target),
-    env: { ...spec.env },
+    target,
+    startMethod,
+    template,
+    forkFrom,
+    env: spec.env,
     workingDir: spec.workingDir ?? "",
     runAs: spec.runAs === null ? undefined : { user: spec.runAs },
     umask: spec.umask,
@@ -240,10 +245,16 @@ export function toCpuRequest(request: proto.CpuRequest | undefined): CpuRequest 
 
 export function fromCpuRequest(request: CpuRequest): proto.CpuRequest {
   const { CpuPolicy } = proto;
-  const unset = { count: 0, cpus: [], layout: proto.CpuLayout.UNSPECIFIED, maxWaitMs: 0 };
+  const unset = (policy: proto.CpuPolicy, count = 0, cpus: number[] = []): proto.CpuRequest => ({
+    policy,
+    count,
+    cpus,
+    layout: proto.CpuLayout.UNSPECIFIED,
+    maxWaitMs: 0,
+  });
   switch (request.kind) {
     case "shared":
-      return { ...unset, policy: CpuPolicy.SHARED, count: request.count };
+      return unset(CpuPolicy.SHARED, request.count);
     case "exclusive":
       return {
         policy: CpuPolicy.EXCLUSIVE,
@@ -253,9 +264,9 @@ export function fromCpuRequest(request: CpuRequest): proto.CpuRequest {
         maxWaitMs: request.maxWaitMs,
       };
     case "explicit":
-      return { ...unset, policy: CpuPolicy.EXPLICIT, cpus: [...request.cpus] };
+      return unset(CpuPolicy.EXPLICIT, 0, [...request.cpus]);
     case "none":
-      return { ...unset, policy: CpuPolicy.NONE };
+      return unset(CpuPolicy.NONE);
   }
 }
 
