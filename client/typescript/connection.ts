@@ -26,6 +26,7 @@ import {
   TemplateServiceDefinition,
 } from "../../proto/gen/forkbus/v1/template.js";
 import { type Address, formatAddress } from "./address.js";
+import { type CallerPlace, callerPlace } from "./caller-place.js";
 import { DuplexCall, type DuplexListener, type DuplexMethod } from "./duplex-call.js";
 import { ForkbusError, fromClientError } from "./errors.js";
 import { linkSignals } from "./link-signals.js";
@@ -51,6 +52,8 @@ export type TlsOptions =
  */
 export interface Connection extends RetryPolicy {
   readonly address: string;
+  /** Looked up when it is first asked for. */
+  readonly place: CallerPlace;
   readonly processes: ProcessServiceClient;
   readonly queues: QueueServiceClient;
   readonly admin: AdminServiceClient;
@@ -81,9 +84,13 @@ export function openConnection(address: Address, tls: TlsOptions, policy: RetryP
   // One listener for each call under way, and there is no bound on those.
   setMaxListeners(0, closing.signal);
   const streams = { up: streamsOn(upChannel), down: streamsOn(channel) };
+  let place: CallerPlace | undefined;
   const factory = createClientFactory().use(typedErrors(closing.signal));
   return {
     address: formatAddress(address),
+    get place() {
+      return (place ??= callerPlace(formatAddress(address)));
+    },
     reconnectMs: policy.reconnectMs,
     get isClosed() {
       return closing.signal.aborted;
@@ -164,8 +171,8 @@ function typedErrors(closing: AbortSignal) {
       trailer = metadata;
       options.onTrailer?.(metadata);
     };
-    using linked = linkSignals(options.signal, closing);
-    const { signal } = linked;
+    using linked = options.signal === undefined ? undefined : linkSignals(options.signal, closing);
+    const signal = linked?.signal ?? closing;
     signal.throwIfAborted();
     try {
       const response = yield* call.next(call.request, { ...options, signal, onTrailer });

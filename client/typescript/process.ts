@@ -5,7 +5,6 @@ import {
   StopOutcome,
   WaitCondition,
 } from "../../proto/gen/forkbus/v1/process.js";
-import { callerPlace } from "./caller-place.js";
 import type { Connection } from "./connection.js";
 import { ForkbusError, ProcessEndedError, TimedOutError } from "./errors.js";
 import type { Exit } from "./exit.js";
@@ -84,7 +83,7 @@ export class Process extends KnownProcess implements AsyncDisposable {
    * worker, and told by `result`. Calling it again, also after a failure, makes no second worker.
    */
   async start(options: SignalOption = {}): Promise<this> {
-    const process = processMessage(this.#options, callerPlace(this.#connection.address));
+    const process = processMessage(this.#options, this.#connection.place);
     const answer = await this.#repeat(options, (call) =>
       this.#connection.processes.createProcess({ process, requestId: this.#requestId }, call),
     );

@@ -3,7 +3,6 @@ import {
   TemplateState as TemplateStateNumber,
 } from "../../proto/gen/forkbus/v1/template.js";
 import { Runtime } from "../../proto/gen/forkbus/v1/types.js";
-import { callerPlace } from "./caller-place.js";
 import type { Connection } from "./connection.js";
 import { TimedOutError } from "./errors.js";
 import { checkTemplateOptions } from "./known-options.js";
@@ -153,7 +152,7 @@ export class Template {
     checkTemplateOptions(spec);
     const { name } = this;
     const runtime = this.#latest.spec?.runtime ?? Runtime.UNSPECIFIED;
-    const wanted = templateSpec(runtime, spec, callerPlace(this.#connection.address));
+    const wanted = templateSpec(runtime, spec, this.#connection.place);
     const { template } = await this.#repeat(options, (call) =>
       this.#connection.templates.updateTemplate({ name, spec: wanted }, call),
     );

@@ -3,7 +3,6 @@ import type {
   Template as TemplateMessage,
   TemplateServiceClient,
 } from "../../proto/gen/forkbus/v1/template.js";
-import { callerPlace } from "./caller-place.js";
 import type { Connection } from "./connection.js";
 import { AlreadyExistsError } from "./errors.js";
 import { checkTemplateOptions } from "./known-options.js";
@@ -47,7 +46,7 @@ export class Templates {
   async create(options: TemplateOptions, { signal }: SignalOption = {}): Promise<Template> {
     checkTemplateOptions(options);
     const request = {
-      template: templateMessage(options, callerPlace(this.#connection.address)),
+      template: templateMessage(options, this.#connection.place),
       requestId: randomUUID(),
     };
     const answer = await this.#repeat(signal, () =>
