@@ -4,20 +4,12 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "fork.h"
-
-const int forkbus_fork_version = FORKBUS_FORK_VERSION;
+#include "packet.h"
 
 enum { LINK = 3, ID_DIGITS = 32, BIRTH_SIZE = 1 + 2 * sizeof(uint64_t) };
-
-static uint64_t now_ns(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static void put_u64(unsigned char *to, uint64_t value) {
   for (int byte = 0; byte < 8; byte++) to[byte] = (unsigned char)(value >> (8 * byte));
@@ -28,7 +20,7 @@ pid_t forkbus_fork_worker(int link, int leaf, uint64_t asked_ns, const char *id,
   if (pid != 0) return pid;
   unsigned char birth[BIRTH_SIZE] = {'B'};
   put_u64(birth + 1, asked_ns);
-  put_u64(birth + 9, now_ns());
+  put_u64(birth + 9, monotonic_ns());
   setsid();
   if (id_in_environment != NULL) memcpy(id_in_environment, id, ID_DIGITS);
   if (leaf >= 0) close(leaf);

@@ -4,10 +4,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Counts changes of what is below: Python asks for it before it calls. */
-enum { FORKBUS_FORK_VERSION = 1 };
-__attribute__((visibility("default"))) extern const int forkbus_fork_version;
-
 /*
  * Forks a worker into `leaf` as forkbus_fork does, and takes its first steps: a session of its own; `id`, 32 hex digits, over those at
  * `id_in_environment` (unless NULL); `link` as descriptor 3, close-on-exec, in place of the fork server's; and `B` on it,

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { ORDER_HELD = 1 }; /* the go may be long in coming */
+
 static int check(const struct request *request, struct slot *server)
 {
   int refusal = start_refusal(request, !(request->flags & FLAG_HOLD));
@@ -34,13 +36,39 @@ static void keep_files(struct slot *slot, struct start *start)
   start->specification = start->result = start->in = start->out = start->err = -1;
 }
 
+/* What the child gets with its go. False with *step and errno. */
+static bool make_files(struct slot *slot, struct start *start, uint32_t *step)
+{
+  if (!start_prepare(start, PART_FILES | PART_SPECIFICATION | (slot->hold ? PART_LIMITS : 0), step)) {
+    int error = errno;
+    start_close(start);
+    if (start->our_in >= 0) close(start->our_in);
+    slot->hold = *step == STEP_DIRECTORY; /* else there is a directory now, to be removed */
+    errno = error;
+    return false;
+  }
+  slot->stdin_fd = start->our_in;
+  slot->stdin_closed = start->our_in < 0;
+  keep_files(slot, start);
+  return true;
+}
+
+static bool order(const struct slot *server, const struct start *start)
+{
+  uint8_t packet[1 + ID_BYTES + 1] = {'F'};
+  memcpy(packet + 1, start->request->id, ID_BYTES);
+  packet[1 + ID_BYTES] = ORDER_HELD;
+  bool held = start->request->flags & FLAG_HOLD;
+  const int fds[] = {start->link, start->leaf};
+  return link_send(server, packet, held ? sizeof packet : sizeof packet - 1, fds,
+                   start->leaf >= 0 && !leaf_slows(start->request) ? 2 : 1);
+}
+
 void fork_worker(const struct request *request)
 {
   struct slot *server = has(request, TAG_SERVER) ? slot_by_id(request->server) : NULL, *slot = NULL;
   struct start start = EMPTY_START(request);
   uint32_t step = STEP_REQUEST;
-  bool hold = request->flags & FLAG_HOLD;
-  uint8_t order[1 + ID_BYTES] = {'F'};
   int error = check(request, server);
   if (error != 0) {
     spawn_failed(request->id, step, error, NULL);
@@ -48,18 +76,16 @@ void fork_worker(const struct request *request)
   }
   start.uid = server->uid;
   /* With leaves, a held child has one from its birth: in its server's it would end when that ends. */
-  if (!start_prepare(&start, PART_LINK | PART_LEAF | (hold ? 0 : PART_FILES | PART_SPECIFICATION), &step)) goto failed;
+  if (!start_prepare(&start, PART_LINK | PART_LEAF | (request->flags & FLAG_HOLD ? 0 : PART_LIMITS), &step)) goto failed;
   step = STEP_FORK;
   slot = start_slot(&start);
   slot->state = UNBORN;
-  slot->hold = hold;
+  slot->hold = request->flags & FLAG_HOLD;
   memcpy(slot->server, request->server, ID_BYTES);
-  memcpy(order + 1, request->id, ID_BYTES);
-  const int fds[] = {start.link, start.leaf};
-  int count = start.leaf >= 0 && !leaf_slows(request) ? 2 : 1;
-  if (!watch(ON_LINK, slot, slot->link_fd, EPOLLIN) || !link_send(server, order, sizeof order, fds, count)) goto failed;
-  keep_files(slot, &start);
-  start_close(&start);
+  if (!watch(ON_LINK, slot, slot->link_fd, EPOLLIN) || !order(server, &start)) goto failed;
+  /* The child is on its way meanwhile. */
+  if (!slot->hold && !make_files(slot, &start, &step)) never_born(slot, step, errno, NULL);
+  else start_close(&start);
   return;
 failed:
   error = errno;
@@ -200,22 +226,16 @@ void go(const struct request *request)
     return;
   }
   start.uid = slot->uid;
-  if (!start_prepare(&start, PART_FILES | PART_SPECIFICATION, &step)) {
-    error = errno;
-    start_close(&start);
-    if (start.our_in >= 0) close(start.our_in);
-    slot->hold = step == STEP_DIRECTORY; /* else there is a directory now, to be removed */
-    start_abandon(slot, step, error);
+  if (!make_files(slot, &start, &step)) {
+    start_abandon(slot, step, errno);
     return;
   }
   slot->state = STARTING;
   slot->hold = 0;
   slot->flags = request->flags & ~(uint32_t)FLAG_HOLD;
   slot->log_max = request->log_max;
-  slot->stdin_fd = start.our_in;
-  slot->stdin_closed = start.our_in < 0;
   slot->deadline_ms = K.now_ms + K.start_deadline_ms;
   tick_before(slot->deadline_ms);
-  keep_files(slot, &start);
+  start_close(&start);
   say_go(slot);
 }

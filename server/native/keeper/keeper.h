@@ -174,7 +174,7 @@ struct start {
 };
 #define EMPTY_START(the_request) {.request = (the_request), .in = -1, .out = -1, .err = -1, .report = -1, .link = -1, \
   .result = -1, .specification = -1, .leaf = -1, .our_in = -1, .our_report = -1, .our_link = -1}
-enum { PART_FILES = 1, PART_SPECIFICATION = 2, PART_REPORT = 4, PART_LINK = 8, PART_LEAF = 16 };
+enum { PART_FILES = 1, PART_SPECIFICATION = 2, PART_REPORT = 4, PART_LINK = 8, PART_LEAF = 16, PART_LIMITS = 32 };
 bool start_prepare(struct start *start, unsigned parts, uint32_t *step);
 struct slot *start_slot(struct start *start);
 void start_close(struct start *start);

@@ -76,7 +76,7 @@ bool start_prepare(struct start *start, unsigned parts, uint32_t *step)
   *step = STEP_CGROUP;
   if ((parts & PART_LEAF) && K.h.cgroup >= 0 && !cgroup_create(start->request->id, &start->leaf)) return false;
   *step = STEP_LIMITS;
-  return leaf_limits(start->request);
+  return !(parts & PART_LIMITS) || leaf_limits(start->request);
 }
 
 static void close_if(int fd)
@@ -158,7 +158,7 @@ void spawn(const struct request *request)
     return;
   }
   unsigned language = request->flags & FLAG_LINK ? PART_SPECIFICATION | PART_LINK : 0;
-  if (!start_prepare(&start, PART_FILES | PART_REPORT | PART_LEAF | language, &step)) goto failed;
+  if (!start_prepare(&start, PART_FILES | PART_REPORT | PART_LEAF | PART_LIMITS | language, &step)) goto failed;
   step = STEP_CLONE;
   slot = start_slot(&start);
   if (!launch(slot, &start)) goto failed;

@@ -1,6 +1,7 @@
 /* The addon's functions. Those that can fail answer an errno, negated. */
 #define _GNU_SOURCE
 #include "zygote.h"
+#include "../fork/packet.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <node_api.h>
@@ -62,7 +63,7 @@ static uint64_t received_at;
 static napi_value receive(napi_env env, napi_callback_info info) {
   struct arguments given = arguments_of(env, info);
   static struct packet packet;
-  const int failed = link_receive(int_of(env, given.values[0]), &packet);
+  const int failed = packet_await(int_of(env, given.values[0]), &packet);
   if (failed < 0) return number(env, failed);
   received_at = packet.at;
   napi_value answer, bytes, files;

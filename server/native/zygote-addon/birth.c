@@ -1,6 +1,7 @@
 /* Forking a Node process, and what it takes before JavaScript can run in the child. */
 #define _GNU_SOURCE
 #include "zygote.h"
+#include "../fork/packet.h"
 #include "../fork/birth.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -95,10 +96,10 @@ pid_t birth_child(uv_loop_t *loop) {
 int birth_wait(pid_t child, int timeout_ms) {
   struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, child, 0), .events = POLLIN};
   if (end.fd < 0) return -errno;
-  const uint64_t deadline = link_now() + (uint64_t)timeout_ms * 1000000ull;
+  const uint64_t deadline = monotonic_ns() + (uint64_t)timeout_ms * 1000000ull;
   int ended;
   do {
-    const int64_t left = (int64_t)(deadline - link_now()) / 1000000;
+    const int64_t left = (int64_t)(deadline - monotonic_ns()) / 1000000;
     ended = poll(&end, 1, left > 0 ? (int)left : 0);
   } while (ended < 0 && errno == EINTR);
   close(end.fd);

@@ -1,6 +1,7 @@
 /* A process as fork(2) wants it: its other threads asleep, and all of its memory to be had by the child. */
 #define _GNU_SOURCE
 #include "zygote.h"
+#include "../fork/packet.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -44,12 +45,12 @@ static int count_threads(bool *asleep) {
 }
 
 int quiet_threads(void) {
-  const uint64_t deadline = link_now() + PATIENCE_MS * 1000000ull;
+  const uint64_t deadline = monotonic_ns() + PATIENCE_MS * 1000000ull;
   for (long pause_us = 50;; pause_us = pause_us < 1000 ? pause_us * 2 : pause_us) {
     bool asleep = false;
     const int count = count_threads(&asleep);
     if (count < 0 || asleep) return count;
-    if (link_now() > deadline) return -EBUSY;
+    if (monotonic_ns() > deadline) return -EBUSY;
     usleep((useconds_t)pause_us);
   }
 }

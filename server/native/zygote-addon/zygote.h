@@ -29,20 +29,6 @@ int quiet_threads(void);
 /* Lets children have V8's heap, which it keeps from them. 0, or an errno, negated. */
 int quiet_share_heap(void);
 
-/* link.c */
-
-enum { LINK_PACKET = 512, LINK_FILES = 8 };
-struct packet {
-  uint8_t bytes[LINK_PACKET];
-  size_t length; /* 0 at the end of the link */
-  int files[LINK_FILES];
-  int file_count;
-  uint64_t at; /* CLOCK_MONOTONIC in nanoseconds */
-};
-/* Waits for a packet. 0, or an errno, negated. */
-int link_receive(int socket, struct packet *packet);
-uint64_t link_now(void);
-
 /* birth.c */
 
 /* Signals that end a fork server while it waits for orders, whatever handlers its program has installed. */

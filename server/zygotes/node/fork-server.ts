@@ -17,6 +17,8 @@ export type Served =
 
 const [FORK, RELEASE, GO] = [0x46, 0x55, 0x47];
 const ID = { start: 1, end: 17 };
+/** With a word on whether the go may be long in coming, which is all the same to a child of Node's. */
+const LONGEST_ORDER = 18;
 
 /**
  * Serves orders to fork from now on, and does nothing else: the event loop stands still, and there is nothing in it
@@ -33,7 +35,7 @@ export function serve(addon: ZygoteAddon): Served {
     const { bytes, files } = receive(addon, LINK);
     const [type] = bytes;
     const [link, leaf = -1] = files;
-    if (type === FORK && link !== undefined && bytes.length === ID.end) {
+    if (type === FORK && link !== undefined && isOrder(bytes)) {
       const id = bytes.subarray(ID.start, ID.end);
       const worker = addon.forkWorker(link, leaf, id, others + addon.platformThreads());
       if (worker === 0) return { kind: "born", specification: takeLife(addon) };
@@ -48,6 +50,10 @@ export function serve(addon: ZygoteAddon): Served {
     sayServing(false);
     return { kind: "released" };
   }
+}
+
+function isOrder({ length }: Buffer): boolean {
+  return length === ID.end || length === LONGEST_ORDER;
 }
 
 function refuse(id: Buffer, errno: number, known: Threads): void {

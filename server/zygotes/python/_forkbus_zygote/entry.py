@@ -6,11 +6,11 @@ import os
 import sys
 from typing import NoReturn
 
-from .forking import fork_through
 from .link import LINK_FD, RESULT_FD, SPECIFICATION_FD, Link
 from .main_module import begin_empty_main
 from .own_memory import OwnMemory
 from .stdio import write_lines_at_once
+from .serving import fork_server
 from .worker import adopt, run_worker
 
 
@@ -25,18 +25,17 @@ def run() -> NoReturn:
     write_lines_at_once()
     memory = OwnMemory()
     link = Link(LINK_FD)
-    spec = adopt(link, SPECIFICATION_FD, memory)
+    spec = adopt(link, SPECIFICATION_FD, os.fstat(SPECIFICATION_FD).st_size, memory)
     if spec.kind == "worker":
         run_worker(spec, link, memory)
     # Workers have no use for what only zygotes load.
     from . import ready_for_workers  # noqa: F401
     from .zygote import run_zygote
 
-    fork = fork_through(spec.fork_library, memory)
+    serve = fork_server(link, spec.fork_library, memory)
     while spec.kind == "zygote":
-        born = run_zygote(spec, link, fork, memory)
+        born = run_zygote(spec, link, serve, memory)
         # From here on in a forked child, which keeps what was the zygote's: to free it would copy its pages.
-        _former.append((born, link, spec))
-        link = born.link
-        spec = adopt(link, born.specification_fd, memory)
+        _former.append((born, spec))
+        spec = adopt(link, born.specification_fd, born.specification_size, memory)
     run_worker(spec, link, memory)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from typing import Any, Callable
 
 from .specification import Function
+
+# NaN and its kin would be JSON for nobody but Python.
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 LARGEST_RESULT = 2 * 1024 * 1024
 
@@ -34,7 +38,8 @@ def resolve(name: str) -> Callable[..., Any]:
     module_name, colon, path = name.partition(":")
     if not module_name or not colon or not path:
         raise ValueError(f"A Python function is module:function, not {name!r}")
-    found: Any = importlib.import_module(module_name)
+    # What is loaded already is not imported again: that looks at a good deal.
+    found: Any = sys.modules.get(module_name) or importlib.import_module(module_name)
     for part in path.split("."):
         found = getattr(found, part)
     if not callable(found):
@@ -84,8 +89,7 @@ def encode_result(encoding: str, value: Any) -> bytes:
 
 def _encode(encoding: str, value: Any) -> bytes:
     if encoding == "json":
-        # NaN and its kin would be JSON for nobody but Python.
-        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+        return _ENCODER.encode(value).encode()
     if encoding == "pickle":
         import pickle
 

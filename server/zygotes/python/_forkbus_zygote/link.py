@@ -18,7 +18,7 @@ _SPACE = _socket.CMSG_SPACE(_MOST_DESCRIPTORS * array.array("i").itemsize)
 
 
 class Link:
-    """One end of a link. It never raises for a keeper that is gone: what it sends then is lost, and it receives the end."""
+    """Our end of the link. A forked child has its own under the same number, and so in the same object. It never raises for a keeper that is gone: what it sends then is lost, and it receives the end."""
 
     def __init__(self, descriptor: int) -> None:
         self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, descriptor)
@@ -45,10 +45,6 @@ class Link:
             if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
                 descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
         return packet, [_above_reserved(each) for each in descriptors]
-
-    def release(self) -> None:
-        """Forgets the descriptor without closing it."""
-        self._socket.detach()
 
 
 def _above_reserved(descriptor: int) -> int:

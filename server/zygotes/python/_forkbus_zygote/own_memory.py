@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
+
+if TYPE_CHECKING:
+    from .native import Native
 
 _ID = b"FORKBUS_PROCESS_ID="
 _ID_DIGITS = 32
@@ -18,31 +21,31 @@ class OwnMemory:
     """
 
     def __init__(self) -> None:
+        self.native: Optional[Native] = None
         with open("/proc/self/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
         self._arguments = int(fields[_ARG_START]), int(fields[_ARG_END])
-        self._id_at = self._find_id(int(fields[_ENV_START]), int(fields[_ENV_END]))
-
-    def place_of_id(self) -> Optional[int]:
-        """Where the digits of our id are: the keeper knows its own by what is there."""
-        # Something else may have taken the block over since: programs that set their title do.
-        if self._id_at is None or _read(self._id_at, len(_ID)) != _ID:
-            return None
-        return self._id_at + len(_ID)
+        # Where the variable with our id was when we were executed.
+        self.id_at = self._find_id(int(fields[_ENV_START]), int(fields[_ENV_END]))
 
     def set_id(self, new: bytes) -> None:
-        place = self.place_of_id()
-        if place is not None:
-            _write(place, new.hex().encode())
+        """Ours, as hex digits: the keeper knows its own by what is there."""
+        # Something else may have taken the block over since: programs that set their title do.
+        if self.id_at is not None and _read(self.id_at, len(_ID)) == _ID:
+            _write(self.id_at + len(_ID), new.hex().encode())
 
     def set_title(self, title: str, name: str) -> None:
         start, end = self._arguments
-        room = end - start - 1
-        if start and room > 0:
-            text = title.encode("utf-8", "replace").replace(b"\0", b" ")[:room]
-            _write(start, text.ljust(room + 1, b"\0"))
+        room = end - start if start else 0
+        text = title.encode("utf-8", "replace").replace(b"\0", b" ")
+        short = (name or title).encode("utf-8", "replace").replace(b"\0", b" ")
+        if self.native is not None:
+            self.native.set_title(start, room, text, short)
+            return
+        if room > 1:
+            _write(start, text[: room - 1].ljust(room, b"\0"))
         with open("/proc/self/comm", "wb", 0) as comm:
-            comm.write((name or title).encode("utf-8", "replace")[:15])
+            comm.write(short[:15])
 
     @staticmethod
     def _find_id(start: int, end: int) -> Optional[int]:

@@ -1,4 +1,4 @@
-"""What every worker does before its target, done in the zygote a few times: the interpreter then has nothing to adapt."""
+"""What every worker does before its target, done when there is time for it. It changes nothing."""
 
 from __future__ import annotations
 
@@ -10,11 +10,59 @@ from typing import Any
 from .functions import call, decode_arguments, encode_result, resolve
 from .inherited import make_random_again
 from .own_memory import OwnMemory
-from .specialise import specialise
+from .specialise import know_environment, specialise
 from .specification import Specification, read_specification
 
 # More often than any interpreter looks at code before it adapts it.
 _TIMES = 20
+
+
+class Rehearsal:
+    """In the zygote, so that the interpreter has nothing to adapt; in a child that waits, so that its pages are its own."""
+
+    def __init__(self, spec: Specification, memory: OwnMemory) -> None:
+        self._spec = spec
+        self._memory = memory
+        self._text = b""
+
+    def until_adapted(self) -> None:
+        self._text = self._specification()
+        for _ in range(_TIMES):
+            self.once()
+            make_random_again()
+            _rehearse_fork_hooks()
+
+    def once(self) -> None:
+        file = os.memfd_create("rehearsal")
+        size = os.write(file, self._text)
+        rehearsed = read_specification(file, size)
+        specialise(rehearsed, self._memory)
+        target = rehearsed.target
+        arguments, keywords = decode_arguments(target.encoding, rehearsed.arguments)
+        encode_result(target.result_encoding, call(resolve(target.function), arguments, keywords))
+        know_environment()
+
+    def _specification(self) -> bytes:
+        spec = self._spec
+        fields: dict[str, Any] = {
+            "kind": "worker",
+            "id": spec.id.hex(),
+            "name": spec.name,
+            "title": spec.title,
+            "env": dict(os.environ),
+            "workingDir": None,
+            "umask": None,
+            "cpus": None,
+            "rlimits": [],
+            "searchPath": [],
+            "preload": [],
+            "init": None,
+            "target": {"function": "os:getpid", "encoding": "json", "resultEncoding": "json"},
+            "mainPath": None,
+            "forkLibrary": spec.fork_library,
+        }
+        text = json.dumps(fields).encode()
+        return len(text).to_bytes(4, "little") + text + b"[]"
 
 
 def _rehearse_fork_hooks() -> None:
@@ -23,35 +71,3 @@ def _rehearse_fork_hooks() -> None:
         act = getattr(sys.modules.get(module), hook, None)
         if act is not None:
             act()
-
-
-def rehearse(spec: Specification, memory: OwnMemory) -> None:
-    """Changes nothing: the zygote becomes what it is."""
-    fields: dict[str, Any] = {
-        "kind": "worker",
-        "id": spec.id.hex(),
-        "name": spec.name,
-        "title": spec.title,
-        "env": dict(os.environ),
-        "workingDir": None,
-        "umask": None,
-        "cpus": None,
-        "rlimits": [],
-        "searchPath": [],
-        "preload": [],
-        "init": None,
-        "target": {"function": "os:getpid", "encoding": "json", "resultEncoding": "json"},
-        "mainPath": None,
-        "forkLibrary": spec.fork_library,
-    }
-    text = json.dumps(fields).encode()
-    for _ in range(_TIMES):
-        file = os.memfd_create("rehearsal")
-        os.write(file, len(text).to_bytes(4, "little") + text + b"[]")
-        rehearsed = read_specification(file)
-        specialise(rehearsed, memory)
-        make_random_again()
-        _rehearse_fork_hooks()
-        target = rehearsed.target
-        arguments, keywords = decode_arguments(target.encoding, rehearsed.arguments)
-        encode_result(target.result_encoding, call(resolve(target.function), arguments, keywords))

@@ -15,7 +15,8 @@ from .specification import Specification
 _RLIMIT, _AFFINITY, _CWD, SPECIFICATION = 7, 8, 10, 14
 
 
-_former: list[object] = []
+# The environment as it is, if that is known.
+_known: Optional[dict[str, str]] = None
 
 
 class StepError(Exception):
@@ -57,24 +58,30 @@ def _step(step: int, act: Callable[..., Any], *arguments: Any) -> None:
         raise StepError(step, errno.EINVAL) from error
 
 
+def know_environment() -> None:
+    """Remembers what it is now, for the children of a process that will not change it any more."""
+    global _known
+    _known = dict(os.environ)
+
+
 def _set_environment(env: dict[str, str], inherit: bool) -> None:
-    before = os.environb._data
-    wanted = {os.fsencode(name): os.fsencode(value) for name, value in env.items()}
-    if inherit:
-        wanted = {**before, **wanted}
-    changed = {name for name in before.keys() | wanted.keys() if before.get(name) != wanted.get(name)}
+    global _known
+    now = dict(os.environ) if _known is None else _known
+    _known = None
+    variables = os.environb._data
+    changed = [name for name, value in env.items() if now.get(name) != value]
+    gone = [] if inherit else [name for name in now if name not in env]
+    # Only what differs is touched: each object that is looked at is a page to be copied.
     for name in changed:
-        if name in wanted:
-            os.putenv(name, wanted[name])
-        else:
-            os.unsetenv(name)
-    # A new dictionary, and the former one kept: to free what the fork server has made would copy its pages.
-    _former.append(before)
-    os.environ._data = os.environb._data = wanted
-    if b"TZ" in changed:
+        os.putenv(name, env[name])
+        variables[os.fsencode(name)] = os.fsencode(env[name])
+    for name in gone:
+        os.unsetenv(name)
+        del variables[os.fsencode(name)]
+    if "TZ" in changed or "TZ" in gone:
         time.tzset()
     tempfile = sys.modules.get("tempfile")
-    if tempfile is not None and not changed.isdisjoint((b"TMPDIR", b"TEMP", b"TMP")):
+    if tempfile is not None and not {"TMPDIR", "TEMP", "TMP"}.isdisjoint(changed + gone):
         # What it remembers is the answer for another environment.
         tempfile.tempdir = None
 

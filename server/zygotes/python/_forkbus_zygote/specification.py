@@ -22,6 +22,28 @@ class Function:
 class Specification:
     """Of a worker or a zygote; `kind` says which. Raises KeyError, ValueError or TypeError for what it is not."""
 
+    __slots__ = (
+        "arguments",
+        "cpus",
+        "env",
+        "fork_library",
+        "id",
+        "inherit",
+        "init",
+        "init_arguments",
+        "keep_fds",
+        "kind",
+        "main_path",
+        "name",
+        "preload",
+        "rlimits",
+        "search_path",
+        "target",
+        "title",
+        "umask",
+        "working_dir",
+    )
+
     def __init__(self, fields: dict[str, Any], arguments: bytes) -> None:
         self.kind: str = fields["kind"]
         if self.kind not in ("worker", "zygote"):
@@ -50,11 +72,22 @@ class Specification:
         self.init_arguments: bytes = init_arguments
 
 
-def read_specification(descriptor: int) -> Specification:
+# Without what json.loads() does around it: each object that is looked at is a page to be copied.
+_parse = json.JSONDecoder().scan_once
+
+
+def read_specification(descriptor: int, size: int) -> Specification:
     """Reads and closes a specification's file, wherever its offset is."""
-    content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+    content = os.pread(descriptor, size, 0)
     os.close(descriptor)
     length = int.from_bytes(content[:4], "little")
     if len(content) < 4 + length:
         raise ValueError(f"A specification of {length} bytes ends after {len(content) - 4}")
-    return Specification(json.loads(content[4 : 4 + length]), content[4 + length :])
+    text = content[4 : 4 + length].decode()
+    try:
+        fields, end = _parse(text, 0)
+    except StopIteration:
+        end = 0
+    if end != len(text):
+        raise ValueError("A specification that is not JSON")
+    return Specification(fields, content[4 + length :])

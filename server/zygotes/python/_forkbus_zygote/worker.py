@@ -11,7 +11,6 @@ from typing import Any, NoReturn, Optional
 
 from . import worker_handle
 from .ending import end_worker, exit_code_of
-from .forking import fork_through
 from .functions import call, call_by_name, decode_arguments, encode_result, resolve
 from .inherited import disown_finalizers
 from .lasting import lasting
@@ -19,7 +18,7 @@ from .link import Link
 from .main_module import load_client_main
 from .own_memory import OwnMemory
 from .result_file import ResultFile, describe_exception
-from .serving import serve
+from .serving import fork_server
 from .specialise import SPECIFICATION, StepError, specialise
 from .specification import Specification, read_specification
 from .stdio import flush_stdio, forget_input
@@ -28,11 +27,11 @@ from .tracebacks import begin_with_the_user
 from .worker_handle import WorkerHandle
 
 
-def adopt(link: Link, specification_fd: int, memory: OwnMemory) -> Specification:
+def adopt(link: Link, specification_fd: int, size: int, memory: OwnMemory) -> Specification:
     """Reads a specification and becomes what it says; says `E` and exits where it cannot."""
     try:
         try:
-            spec = read_specification(specification_fd)
+            spec = read_specification(specification_fd, size)
         except (OSError, KeyError, ValueError, TypeError) as error:
             raise StepError(SPECIFICATION, errno.EINVAL) from error
         specialise(spec, memory)
@@ -80,20 +79,24 @@ def _serve_forks(spec: Specification, link: Link, memory: OwnMemory) -> None:
     if threads:
         raise RuntimeError(f"A process that serves forks must have no other threads, and this one has {', '.join(threads)}")
     flush_stdio()
-    fork = fork_through(spec.fork_library, memory)
+    serve = fork_server(link, spec.fork_library, memory)
     link.send(b"R")
-    born = serve(link, fork)
+    born = serve(_nothing)
     if born is None:
         return
     # A child: below us on the stack is its parent's program, which must not go on here.
     try:
         forget_input()
         disown_finalizers()
-        run_worker(adopt(born.link, born.specification_fd, memory), born.link, memory)
+        run_worker(adopt(link, born.specification_fd, born.specification_size, memory), link, memory)
     except BaseException as error:
         print(f"forkbus: a forked worker failed: {error!r}", file=sys.stderr)
     finally:
         os._exit(1)
+
+
+def _nothing() -> None:
+    """Forks of a live worker are not kept warm."""
 
 
 def _report_exception(spec: Specification, result: ResultFile, error: BaseException) -> None:

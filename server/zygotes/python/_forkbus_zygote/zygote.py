@@ -8,29 +8,30 @@ import sys
 from typing import NoReturn
 
 from . import worker_handle
-from .forking import Fork
+from .born import Born
 from .inherited import disown_finalizers, reset_signals
 from .link import Link
 from .own_memory import OwnMemory
 from .preloads import PreloadError, load
-from .rehearsal import rehearse
+from .rehearsal import Rehearsal
 from .result_file import ResultFile
-from .serving import Born, serve
+from .serving import Serve
 from .specification import Specification
 from .stdio import flush_stdio
 
 
-def run_zygote(spec: Specification, link: Link, fork: Fork, memory: OwnMemory) -> Born:
+def run_zygote(spec: Specification, link: Link, serve: Serve, memory: OwnMemory) -> Born:
     """Returns in each forked child; the zygote itself exits with the link."""
-    _prepare(spec, memory)
+    rehearsal = Rehearsal(spec, memory)
+    _prepare(spec, rehearsal)
     link.send(b"R")
-    born = serve(link, fork)
+    born = serve(rehearsal.once)
     if born is None:
         _exit(0)
     return born
 
 
-def _prepare(spec: Specification, memory: OwnMemory) -> None:
+def _prepare(spec: Specification, rehearsal: Rehearsal) -> None:
     """Does all there is to do before the first fork, and leaves nothing behind that a child would have to free."""
     worker_handle.become(None)
     result = ResultFile()
@@ -59,7 +60,7 @@ def _prepare(spec: Specification, memory: OwnMemory) -> None:
     )
     if not reported:
         _exit(1)
-    rehearse(spec, memory)
+    rehearsal.until_adapted()
     flush_stdio()
     # What lives now lives as long as we do: a collection in a child must not touch it, which would copy its pages.
     gc.collect()
