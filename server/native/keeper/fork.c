@@ -149,15 +149,20 @@ bool is_stopped_at_go(const struct slot *slot)
 }
 
 /*
- * Whether the kernel's word means a child of ours that is not yet a worker. It is not reaped while it lives, and an
- * open other end of the link shows that it does: so the number is still that process's.
+ * 0 when the kernel's word means a child of ours that is not yet a worker. It is not reaped while it lives, and an open
+ * other end of the link shows that it does: so the number is still that process's. EINTR when it has ended meanwhile: its
+ * files are closed before the kernel says so of the process.
  */
-static bool is_newborn(const struct slot *slot, pid_t pid, struct process_stat *stat)
+static int newborn_refusal(const struct slot *slot, pid_t pid, int pidfd, struct process_stat *stat)
 {
   char byte;
-  if (pid <= 0 || slot_by_pid(pid) != NULL) return false;
-  if (!read_process_stat(pid, stat) || stat->parent != getpid() || stat->state == 'Z' || stat->state == 'X') return false;
-  return recv(slot->link_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+  if (pid <= 0 || slot_by_pid(pid) != NULL) return EPERM;
+  if (pidfd < 0 || !read_process_stat(pid, stat)) return EINTR;
+  if (stat->parent != getpid()) return EPERM;
+  if (stat->state == 'Z' || stat->state == 'X') return EINTR;
+  ssize_t more = recv(slot->link_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (more == 0 || (more < 0 && errno == ECONNRESET)) return EINTR;
+  return more < 0 && errno == EAGAIN ? 0 : EPERM;
 }
 
 static void say_go(struct slot *slot)
@@ -180,10 +185,10 @@ void born(struct slot *slot, pid_t pid, uint64_t asked, uint64_t forked)
   struct slot *server = slot_by_id(slot->server);
   int pidfd = sys_pidfd_open(pid);
   if (server != NULL) server->heard_ms = K.now_ms;
-  if (pidfd < 0 || !is_newborn(slot, pid, &stat)) {
-    bool gone = pidfd < 0 || stat.state == 'Z' || stat.state == 'X';
+  int refusal = newborn_refusal(slot, pid, pidfd, &stat);
+  if (refusal != 0) {
     if (pidfd >= 0) close(pidfd);
-    never_born(slot, STEP_BIRTH, gone ? EINTR : EPERM, NULL);
+    never_born(slot, STEP_BIRTH, refusal, NULL);
     return;
   }
   slot->state = slot->hold ? HELD : STARTING;

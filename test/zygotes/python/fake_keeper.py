@@ -211,10 +211,10 @@ class FakeKeeper:
         zygote.expect("S", "R")
         return zygote
 
-    def order(self, server: Process, leaf: Optional[int] = None) -> Process:
-        """Sends `F`, with the directory of a leaf if any; the answer is yet to come."""
+    def order(self, server: Process, leaf: Optional[int] = None, held: bool = False) -> Process:
+        """Sends `F`, with the directory of a leaf if any; the answer is yet to come. A held child gets its go later."""
         process, theirs = self._prepare()
-        socket.send_fds(server.link, [b"F" + bytes.fromhex(process.id)], [theirs.fileno()] + ([] if leaf is None else [leaf]))
+        socket.send_fds(server.link, [b"F" + bytes.fromhex(process.id) + (b"\x01" if held else b"")], [theirs.fileno()] + ([] if leaf is None else [leaf]))
         theirs.close()
         return process
 

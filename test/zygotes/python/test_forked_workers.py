@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 
 from fake_keeper import Process, StepFailed, function
-from zygote_case import ZygoteCase, eventually
+from zygote_case import MODULES, ZygoteCase, eventually
 
 SHORT = os.environ.get("FORKBUS_SOAK") != "1"
 
@@ -41,6 +41,21 @@ class Specialising(ZygoteCase):
         self.assertEqual(seen["cwd"], str(self.place))
         self.assertEqual((seen["cmdline"], seen["comm"]), ("forkbus: étude", "étude"))
         self.assertRegex(limits, r"Max open files +100 +200 ")
+
+    def test_is_the_same_when_it_was_held_before_it_might_go(self) -> None:
+        seen = []
+        for held in (False, True):
+            worker = self.keeper.order(self.server, held=held)
+            self.keeper.born(worker, self.server)
+            work = self.keeper.work("targets:surroundings", searchPath=[MODULES], env={"TOWN": "Zürich"}, name="étude")
+            self.keeper.go(worker, work)
+            worker.expect("S")
+            surroundings = worker.value()
+            self.assertEqual(surroundings.pop("session"), worker.pid)
+            self.assertIn(f"FORKBUS_PROCESS_ID={worker.id}", surroundings.pop("initial"))
+            seen.append(surroundings)
+        [at_once, later] = seen
+        self.assertEqual(at_once, later)
 
     def test_its_id_is_where_the_keeper_looks_for_it(self) -> None:
         for _ in range(2):
