@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { parseProcessUid } from "../core/ids.js";
 import { type TemplateRecord, type TemplateStore } from "../templates/template-record.js";
+import { type TemplateSpec } from "../templates/template-spec.js";
 import { type UnreadableEntry } from "./kept-processes.js";
 import { type KeyedStore } from "./keyed-store.js";
 import { decodeValue, encodeValue } from "./process-codec.js";
@@ -47,6 +48,7 @@ const recordSchema = z.object({
   createTimeMs: z.number(),
   revision: z.number(),
   generation: z.number(),
+  former: z.object({ generation: z.number(), spec }).nullable().default(null),
   zygotes: z.array(z.object({ uid, generation: z.number() })),
   deleted: z.boolean(),
 });
@@ -77,17 +79,12 @@ export class KeptTemplates implements TemplateStore {
   }
 
   save(record: TemplateRecord): Promise<void> {
-    const { init: call } = record.spec;
-    const value =
-      call === null
-        ? record
-        : {
-            ...record,
-            spec: {
-              ...record.spec,
-              init: { ...call, data: Buffer.from(call.data).toString("base64") },
-            },
-          };
+    const { spec: newest, former } = record;
+    const value = {
+      ...record,
+      spec: textOf(newest),
+      former: former === null ? null : { ...former, spec: textOf(former.spec) },
+    };
     return this.#store.batch([
       { kind: "put", key: TEMPLATE + record.name, value: encodeValue(value) },
     ]);
@@ -96,4 +93,10 @@ export class KeptTemplates implements TemplateStore {
   remove(name: string): Promise<void> {
     return this.#store.batch([{ kind: "delete", key: TEMPLATE + name }]);
   }
+}
+
+/** With the arguments of its init as text. */
+function textOf({ init: call, ...rest }: TemplateSpec): object {
+  if (call === null) return { ...rest, init: null };
+  return { ...rest, init: { ...call, data: Buffer.from(call.data).toString("base64") } };
 }

@@ -11,7 +11,7 @@ import { type Keeper, type SpawnFailure } from "../processes/keeper.js";
 import { ForkQueue, isSilence } from "./fork-queue.js";
 import { type TemplateRecord } from "./template-record.js";
 import { phaseOf } from "./template-state.js";
-import { type TemplateTable } from "./template-table.js";
+import { current, type TemplateTable } from "./template-table.js";
 import { WarmPool } from "./warm-pool.js";
 import { preloadFailed, type TemplateFailure } from "./zygote-report.js";
 
@@ -138,7 +138,7 @@ export class ForkWork {
   serveFrom(name: string): void {
     const template = this.#parts.table.byName(name);
     if (template === undefined) return;
-    this.#pool(name).serve(template.state.serving, template.record.spec.warmWorkers);
+    this.#pool(name).serve(template.state.serving, current(template).spec.warmWorkers);
     this.#refill(name);
   }
 
@@ -198,7 +198,7 @@ export class ForkWork {
     if (template === undefined) return undefined;
     const { serving, fallback } = template.state;
     if (serving === null && fallback === null) return undefined;
-    const recipe = this.#parts.recipe(template.record);
+    const recipe = this.#parts.recipe(current(template));
     if (serving !== null) {
       const made = this.#recipes.get(serving.uid) ?? recipe;
       return { kind: "fork", server: serving.uid, recipe: made, generation: serving.generation };

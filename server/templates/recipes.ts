@@ -1,7 +1,7 @@
 import { type Recipe } from "../processes/fork-servers.js";
 import { type Runtime } from "../processes/target.js";
 import { type TemplateSpec } from "./template-spec.js";
-import { type TemplateTable } from "./template-table.js";
+import { current, type TemplateTable } from "./template-table.js";
 
 /** Of each language, what this daemon is configured with. */
 export interface RuntimeProgram {
@@ -18,8 +18,8 @@ export function recipeOf(
   runtimes: Readonly<Record<Runtime, RuntimeProgram>>,
 ): Recipe {
   const { interpreter, program, forkLibrary } = runtimes[spec.runtime];
-  const parent = spec.parent === null ? undefined : table.byName(spec.parent)?.record.spec;
-  const base = parent === undefined ? null : recipeOf(parent, table, runtimes);
+  const parent = spec.parent === null ? undefined : table.byName(spec.parent);
+  const base = parent === undefined ? null : recipeOf(current(parent).spec, table, runtimes);
   return {
     runtime: spec.runtime,
     interpreter: spec.interpreter ?? base?.interpreter ?? interpreter,

@@ -1,7 +1,13 @@
 import { type Clock } from "../core/clock.js";
 import { type ProcessUid } from "../core/ids.js";
 import { type ForkWork } from "./fork-work.js";
-import { step, type TemplateEffect, type TemplateEvent } from "./template-state.js";
+import { type TemplateRecord } from "./template-record.js";
+import {
+  step,
+  type TemplateEffect,
+  type TemplateEvent,
+  type TemplateState,
+} from "./template-state.js";
 import { type TemplateTable } from "./template-table.js";
 import { type TemplateFailure, type ZygoteReport } from "./zygote-report.js";
 
@@ -58,10 +64,7 @@ export class TemplateChanges {
     if (template === undefined) return;
     const [state, effects] = step(template.state, event);
     if (state === template.state) return;
-    const record =
-      state.newest === template.record.generation
-        ? template.record
-        : { ...template.record, generation: state.newest };
+    const record = recordAfter(template.record, state);
     const servesOn = state.serving?.uid === template.state.serving?.uid;
     this.#parts.table.put({ record, state, forks: servesOn ? template.forks : 0 });
     for (const effect of effects) this.#perform(name, effect);
@@ -104,4 +107,10 @@ export class TemplateChanges {
     }
     this.#parts.work.serveFrom(name);
   }
+}
+
+function recordAfter(record: TemplateRecord, { newest, proven }: TemplateState): TemplateRecord {
+  if (newest !== record.generation) return { ...record, generation: newest };
+  // Nobody needs the former any more.
+  return proven === newest && record.former !== null ? { ...record, former: null } : record;
 }

@@ -11,7 +11,7 @@ import { type Runtime } from "../processes/target.js";
 import { type ForkWork } from "./fork-work.js";
 import { recipeOf, type RuntimeProgram } from "./recipes.js";
 import { phaseOf } from "./template-state.js";
-import { type TemplateTable } from "./template-table.js";
+import { current, type TemplateTable } from "./template-table.js";
 import { preloadFailed } from "./zygote-report.js";
 
 export interface TemplateForkServersParts {
@@ -49,8 +49,8 @@ export class TemplateForkServers implements ForkServers {
 
   recipe(name: string): { readonly recipe: Recipe; readonly generation: number } {
     const { table, runtimes } = this.#parts;
-    const { record } = table.existing(name);
-    return { recipe: recipeOf(record.spec, table, runtimes), generation: record.generation };
+    const { spec, generation } = current(table.existing(name));
+    return { recipe: recipeOf(spec, table, runtimes), generation };
   }
 
   takeWarm(name: string): WarmWorker | undefined {

@@ -17,10 +17,23 @@ export interface TemplateRecord {
   readonly revision: number;
   /** Of the newest spec. */
   readonly generation: number;
+  /** The generation before that has served, for as long as the newest has not. */
+  readonly former: FormerSpec | null;
   /** Every zygote that may be alive: kept before it is started. */
   readonly zygotes: readonly Zygote[];
   /** Only its zygotes are left. */
   readonly deleted: boolean;
+}
+
+export interface FormerSpec {
+  readonly generation: number;
+  readonly spec: TemplateSpec;
+}
+
+/** The template as it was, or is, in that generation: the newest, or the former. */
+export function inGeneration(record: TemplateRecord, generation: number): TemplateRecord {
+  const { former } = record;
+  return former?.generation === generation ? { ...record, generation, spec: former.spec } : record;
 }
 
 /** Where templates are kept. */

@@ -17,7 +17,12 @@ export interface TemplateState {
     readonly report: ZygoteReport;
   } | null;
   /** Why the newest generation is not there. */
-  readonly failure: { readonly generation: number; readonly failure: TemplateFailure } | null;
+  readonly failure: {
+    readonly generation: number;
+    readonly failure: TemplateFailure;
+    /** It is tried again: see the event. */
+    readonly passes: boolean;
+  } | null;
   /** A zygote is started when the delay is over. */
   readonly retrying: boolean;
   /** Deaths in a row of zygotes that served for less than a minute. */
@@ -84,7 +89,8 @@ const STABLE_MS = 60_000;
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 10_000;
 
-export function idle(newest: number): TemplateState {
+/** `proven`: the newest generation that is known to have served, or 0. */
+export function idle(newest: number, proven = 0): TemplateState {
   return {
     newest,
     serving: null,
@@ -94,7 +100,7 @@ export function idle(newest: number): TemplateState {
     retrying: false,
     deaths: 0,
     restarts: 0,
-    proven: 0,
+    proven,
   };
 }
 
@@ -131,20 +137,31 @@ export function step(state: TemplateState, event: TemplateEvent): TemplateStep {
     case "retry-due":
       if (!state.retrying) return [state, []];
       return state.loading === null
-        ? load({ ...state, retrying: false }, event.fresh)
+        ? load({ ...state, retrying: false }, event.fresh, generationToTry(state))
         : [{ ...state, retrying: false }, []];
     case "deleted":
       return [idle(state.newest), ends(state.serving, state.loading)];
   }
 }
 
-/** Starts a zygote of the newest generation; what serves goes on until that is ready. */
-function load(state: TemplateState, fresh: ProcessUid): TemplateStep {
-  const loading = { uid: fresh, generation: state.newest };
+/** Starts a zygote; what serves goes on until that is ready. */
+function load(
+  state: TemplateState,
+  fresh: ProcessUid,
+  generation: number = state.newest,
+): TemplateStep {
+  const loading = { uid: fresh, generation };
+  const failure = generation === state.newest ? null : state.failure;
   return [
-    { ...state, loading, failure: null, retrying: false },
+    { ...state, loading, failure, retrying: false },
     [...ends(state.loading), { kind: "start", zygote: loading }],
   ];
+}
+
+/** The newest, but for one that failed and left its place to the one before. */
+function generationToTry({ newest, proven, failure }: TemplateState): number {
+  const hasFailed = failure?.generation === newest && !failure.passes;
+  return hasFailed && proven > 0 ? proven : newest;
 }
 
 function loaded(
@@ -156,8 +173,16 @@ function loaded(
   const { loading, serving } = state;
   if (loading?.uid !== uid) return [state, []];
   const { generation } = loading;
-  const rest = { ...state, loading: null, failure: null, retrying: false, proven: generation };
-  const effects: readonly TemplateEffect[] = [...ends(serving), { kind: "serve" }];
+  const isNewest = generation === state.newest;
+  const failure = isNewest ? null : state.failure;
+  // Where an earlier daemon left it like that, the newest is yet to be tried.
+  const retrying = !isNewest && failure === null;
+  const rest = { ...state, loading: null, failure, retrying, proven: generation };
+  const effects: readonly TemplateEffect[] = [
+    ...ends(serving),
+    { kind: "serve" },
+    ...(retrying ? [{ kind: "retry-in", delayMs: 0 } as const] : []),
+  ];
   return report.canFork
     ? [{ ...rest, serving: { uid, generation, report, sinceMs: nowMs }, fallback: null }, effects]
     : [{ ...rest, serving: null, fallback: { generation, why: report.why, report } }, effects];
@@ -170,11 +195,15 @@ function failed(
   const { loading } = state;
   if (loading?.uid !== uid) return [state, []];
   const { generation } = loading;
-  const rest = { ...state, loading: null, failure: { generation, failure } };
+  const isNewest = generation === state.newest;
+  const why = isNewest ? { generation, failure, passes } : state.failure;
+  const rest = { ...state, loading: null, failure: why };
   // It has worked before: what is wrong may pass.
   if (state.proven === generation && state.serving === null) return retry(rest);
   const nothing = state.serving === null && state.fallback === null;
   const refused: readonly TemplateEffect[] = nothing ? [{ kind: "refuse", failure }] : [];
+  // The one before serves in its place.
+  if (nothing && !passes && state.proven > 0) return retry(rest);
   if (!passes) return [rest, refused];
   const [next, effects] = retry(rest);
   return [next, [...refused, ...effects]];

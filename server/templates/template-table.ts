@@ -2,7 +2,7 @@ import { DomainError } from "../core/errors.js";
 import { SortedNames } from "../core/sorted-names.js";
 import { type ProcessUid } from "../core/ids.js";
 import { Watchers } from "../core/watchers.js";
-import { type TemplateRecord } from "./template-record.js";
+import { inGeneration, type TemplateRecord } from "./template-record.js";
 import { idle, type TemplateState } from "./template-state.js";
 
 /** A template: what is kept of it, and what has become of it. */
@@ -15,10 +15,17 @@ export interface Template {
 
 /** In its first generation, of which nothing has been started. */
 export function newTemplate(
-  made: Omit<TemplateRecord, "revision" | "generation" | "zygotes" | "deleted">,
+  made: Omit<TemplateRecord, "revision" | "generation" | "former" | "zygotes" | "deleted">,
 ): Template {
-  const record = { ...made, revision: 0, generation: 1, zygotes: [], deleted: false };
+  const fresh = { revision: 0, generation: 1, former: null, zygotes: [], deleted: false };
+  const record = { ...made, ...fresh };
   return { record, state: idle(1), forks: 0 };
+}
+
+/** As it is for processes that are created now: in the generation that serves, else in the newest. */
+export function current({ record, state }: Template): TemplateRecord {
+  const { generation } = state.serving ?? state.fallback ?? record;
+  return inGeneration(record, generation);
 }
 
 /** The only owner of templates. */
@@ -32,7 +39,8 @@ export class TemplateTable {
   constructor(records: readonly TemplateRecord[]) {
     this.#revision = Math.max(0, ...records.map(({ revision }) => revision));
     for (const record of records) {
-      this.#enter({ record, state: idle(record.generation), forks: 0 });
+      const state = idle(record.generation, record.former?.generation);
+      this.#enter({ record, state, forks: 0 });
     }
   }
 

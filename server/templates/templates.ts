@@ -4,7 +4,7 @@ import { type ProcessUid } from "../core/ids.js";
 import { canonicalText } from "../processes/process-spec.js";
 import { type Runtime } from "../processes/target.js";
 import { waitUntil } from "../processes/waiting.js";
-import { type TemplateRecord, type TemplateStore } from "./template-record.js";
+import { type FormerSpec, type TemplateRecord, type TemplateStore } from "./template-record.js";
 import { emptySpec, type TemplateSpec, validateTemplateSpec } from "./template-spec.js";
 import { isSettled, phaseOf } from "./template-state.js";
 import { newTemplate, type Template, type TemplateTable } from "./template-table.js";
@@ -103,7 +103,8 @@ export class Templates {
     }
     if (canonicalText(spec) === canonicalText(record.spec) && phaseOf(state) !== "failed")
       return this.get(name);
-    const changed = { ...record, spec, generation: state.newest + 1 };
+    const former = formerOf(this.get(name));
+    const changed = { ...record, spec, former, generation: state.newest + 1 };
     await store.save(changed);
     try {
       // Meanwhile another update may have made this one a circle.
@@ -112,7 +113,8 @@ export class Templates {
       await store.save(this.get(name).record);
       throw error;
     }
-    table.put({ ...this.get(name), record: { ...this.get(name).record, spec } });
+    const now = this.get(name);
+    table.put({ ...now, record: { ...now.record, spec, former: formerOf(now) } });
     zygotes.changes.change(name);
     return this.get(name);
   }
@@ -228,4 +230,10 @@ export class Templates {
       facts: { users: "" },
     });
   }
+}
+
+/** What is to be known of it once it has another spec. */
+function formerOf({ record, state }: Template): FormerSpec | null {
+  const { generation, spec, former } = record;
+  return state.proven === generation ? { generation, spec } : former;
 }

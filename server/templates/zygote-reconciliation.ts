@@ -29,12 +29,9 @@ export function findingOf(
   if (known.end !== null) return { kind: "ended", end: known.end };
   if (isLoading) return { kind: known.servesForks ? "loaded" : "as-known" };
   if (isServing) return { kind: "as-known" };
-  const newest = record.zygotes.at(-1);
-  const servesOn =
-    !record.deleted &&
-    known.servesForks &&
-    phaseOf(state) === "idle" &&
-    newest?.uid === uid &&
-    newest.generation === record.generation;
-  return servesOn ? { kind: "found", zygote: newest } : { kind: "superfluous" };
+  const zygote = record.zygotes.find((each) => each.uid === uid);
+  const isOfUse =
+    zygote?.generation === record.generation || zygote?.generation === record.former?.generation;
+  const servesOn = !record.deleted && known.servesForks && phaseOf(state) === "idle" && isOfUse;
+  return servesOn && zygote !== undefined ? { kind: "found", zygote } : { kind: "superfluous" };
 }

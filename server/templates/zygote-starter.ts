@@ -10,7 +10,7 @@ import {
   type UserIds,
 } from "../processes/keeper.js";
 import { type ForkWork } from "./fork-work.js";
-import { type TemplateRecord, type TemplateStore } from "./template-record.js";
+import { inGeneration, type TemplateRecord, type TemplateStore } from "./template-record.js";
 import { phaseOf } from "./template-state.js";
 import { type TemplateTable } from "./template-table.js";
 import { forkedZygote, freshZygote } from "./zygote-order.js";
@@ -54,17 +54,18 @@ export class ZygoteStarter {
     const template = table.byName(name);
     const zygote = template?.state.loading;
     if (template === undefined || zygote?.uid !== uid) return;
-    const record = { ...template.record, zygotes: [...template.record.zygotes, zygote] };
-    table.put({ ...template, record });
+    const kept = { ...template.record, zygotes: [...template.record.zygotes, zygote] };
+    table.put({ ...template, record: kept });
     this.#unordered.add(uid);
     try {
-      await this.#parts.store.save(record);
+      await this.#parts.store.save(kept);
     } catch (error) {
       const message = `Its record cannot be kept: ${messageOf(error)}`;
       this.#parts.failed(name, uid, failureOf(message), true);
       return;
     }
     if (!this.#unordered.has(uid)) return;
+    const record = inGeneration(kept, zygote.generation);
     try {
       const recipe = this.#parts.recipe(record);
       this.#parts.work.madeFrom(uid, recipe);
@@ -76,7 +77,7 @@ export class ZygoteStarter {
       if (user === undefined)
         throw new Error(`There is no user ${recipe.runAs ?? ""} on this host`);
       if (!this.#unordered.has(uid)) return;
-      this.#order(name, uid, freshZygote(uid, record, recipe, baseEnvironment, user), keeper);
+      this.#order(record, uid, freshZygote(uid, record, recipe, baseEnvironment, user), keeper);
     } catch (error) {
       // Its return is what starts a zygote again.
       if (isKeeperAway(error)) return;
@@ -102,7 +103,7 @@ export class ZygoteStarter {
         start: (source: Source) => {
           if (source.kind !== "fork") throw new Error("it cannot be forked on this host");
           const order = forkedZygote(uid, record, recipe, baseEnvironment, source.server);
-          this.#order(name, uid, order, keeper);
+          this.#order(record, uid, order, keeper);
         },
         fail: (error) => {
           if (isKeeperAway(error)) return;
@@ -112,10 +113,10 @@ export class ZygoteStarter {
     }
   }
 
-  #order(name: string, uid: ProcessUid, order: BirthOrder, keeper: Keeper): void {
+  #order({ spec }: TemplateRecord, uid: ProcessUid, order: BirthOrder, keeper: Keeper): void {
     give(keeper, order);
     this.#unordered.delete(uid);
-    const timeoutMs = this.#parts.table.byName(name)?.record.spec.preloadTimeoutMs ?? 0;
+    const { preloadTimeoutMs: timeoutMs } = spec;
     const { clock, tooSlow } = this.#parts;
     this.#deadlines.arm(uid, clock.now() + timeoutMs, () => {
       tooSlow(uid, failureOf(`Preloads and init were not done within ${timeoutMs} ms`));

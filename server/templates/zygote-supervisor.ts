@@ -10,8 +10,8 @@ import { isExhaustion } from "../processes/spawn-error.js";
 import { ForkWork } from "./fork-work.js";
 import { LivingZygotes } from "./living-zygotes.js";
 import { TemplateChanges } from "./template-changes.js";
+import { inGeneration } from "./template-record.js";
 import { phaseOf } from "./template-state.js";
-import { type Template } from "./template-table.js";
 import { ended, notStarted } from "./zygote-failures.js";
 import { findingOf } from "./zygote-reconciliation.js";
 import { failureOf, type TemplateFailure, type ZygoteReport } from "./zygote-report.js";
@@ -133,7 +133,9 @@ export class ZygoteSupervisor implements AsyncDisposable {
       return worker.held ? "held" : "starting";
     });
     for (const template of [...this.#parts.table.all()]) {
-      for (const { uid } of template.record.zygotes) this.#reconcile(template, uid, known.get(uid));
+      // The newest first: of several that serve on it is the one.
+      for (const { uid } of template.record.zygotes.toReversed())
+        this.#reconcile(template.record.name, uid, known.get(uid));
     }
     for (const { record, state } of [...this.#parts.table.all()]) {
       this.#removeDeleted(record.name);
@@ -160,6 +162,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
     const { record, state } = template;
     const verdict = this.#living.verdictOf(uid);
     const wanted = state.loading?.uid === uid;
+    const { generation } = state.loading ?? record;
     if (wanted && verdict === undefined && this.work.retries(uid, failure)) {
       this.#starter.noteWaits(uid);
       return;
@@ -168,7 +171,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
     this.changes.apply(record.name, {
       kind: "failed",
       uid,
-      failure: verdict ?? notStarted(failure, this.#parts.recipe(record)),
+      failure: verdict ?? notStarted(failure, this.#parts.recipe(inGeneration(record, generation))),
       passes: verdict === undefined && isExhaustion(failure),
     });
   }
@@ -214,8 +217,9 @@ export class ZygoteSupervisor implements AsyncDisposable {
     await Promise.allSettled(this.#pending);
   }
 
-  #reconcile(template: Template, uid: ProcessUid, known: KeptWorker | undefined): void {
-    const { name } = template.record;
+  #reconcile(name: string, uid: ProcessUid, known: KeptWorker | undefined): void {
+    const template = this.#parts.table.byName(name);
+    if (template === undefined) return;
     if (known?.worker) {
       this.#living.noteStarted(uid, known.worker);
       // What was forked may be told only by this look.

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { Runtime } from "../../../proto/gen/forkbus/v1/types.js";
-import { type Client, connect, type Template } from "../../../client/typescript/index.js";
+import {
+  type Client,
+  connect,
+  type Template,
+  TemplateFailedError,
+} from "../../../client/typescript/index.js";
 import { DaemonHarness } from "../../support/daemon-harness.js";
 import { eventually } from "../../support/eventually.js";
 import { inFlight } from "../daemon/support/in-flight.js";
@@ -20,6 +25,8 @@ def born(births, name):
     with open(births, "a") as file:
         file.write(name + "\\n")
     time.sleep(600)
+def colour():
+    return os.environ["COLOUR"]
 def give(value):
     return value
 def serve():
@@ -42,6 +49,7 @@ export function born(births, name) {
   appendFileSync(births, name + "\\n");
   return delay(600_000);
 }
+export const colour = () => process.env.COLOUR;
 export const give = (value) => value;
 export async function serve() {
   memory = "kept";
@@ -139,6 +147,28 @@ describe("a daemon that is killed", function () {
     assert.equal(await loads(), 2);
     assert.equal(keeperChildren().length, 2);
     await nothingUnknown();
+  });
+
+  it("leaves the generation that served where a newer one has failed", async () => {
+    for (const runtime of runtimes) {
+      const spec = { ...recipe(runtime), env: { COLOUR: "red" } };
+      const name = `${runtime}/t`;
+      const template = await ready(await bus.templates.create({ name, ...spec, warmWorkers: 1 }));
+      const { report } = template;
+      const preload = ["no-such-module"];
+      await template.update({ ...spec, env: { COLOUR: "blue" }, preload });
+      await assert.rejects(template.ready(), TemplateFailedError);
+      await crash();
+      const next = await bus.templates.get(name);
+      await assert.rejects(next.ready(), TemplateFailedError);
+      assert.equal(next.state, "ready");
+      assert.deepEqual([next.servingGeneration, next.newestGeneration], [1, 2]);
+      assert.equal(next.report?.pid, report?.pid);
+      const child = await bus.spawn({ ...call(runtime, "colour"), template: name });
+      assert.equal(await child.result(), "red");
+      assert.equal(child.latest.status?.templateGeneration, 1n);
+    }
+    assert.equal(await loads(), 2);
   });
 
   it("while zygotes load is followed by one that loads them again, each once", async () => {

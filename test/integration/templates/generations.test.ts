@@ -156,6 +156,18 @@ describe("templates that change", function () {
         assert.equal(template.state, "ready");
         assert.equal(template.servingGeneration, 2);
         assert.equal(await bus.call(call("colour", template)), "green");
+        assert.equal(await bus.call({ ...call("colour", template), method: "spawn" }), "green");
+        await template.refresh();
+        const pid = template.report?.pid ?? 0;
+        process.kill(pid, "SIGKILL");
+        assert.equal(await opened(template, { COLOUR: "green" }), "green");
+        await eventually(
+          async () => (await template.refresh()).report?.pid ?? pid,
+          (next) => next !== pid,
+          { what: "another zygote of the generation that has served" },
+        );
+        assert.equal(template.servingGeneration, 2);
+        assert.match(template.failure?.message ?? "", /broken/);
         await template.update({ ...common(), env: { COLOUR: "blue" } });
         await template.ready();
         assert.equal(template.servingGeneration, 4);

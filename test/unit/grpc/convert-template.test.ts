@@ -92,6 +92,7 @@ const record: TemplateRecord = {
   createTimeMs: 1500,
   revision: 4,
   generation: 2,
+  former: null,
   zygotes: [],
   deleted: false,
 };
@@ -155,7 +156,7 @@ describe("a template in the API", () => {
   it("says where it has come to", () => {
     const serving = { uid: uidOf(2), generation: 1, report: REPORT, sinceMs: 0 };
     const { IDLE, STARTING, READY, FAILED } = proto.TemplateState;
-    const failure = { generation: 2, failure: failureOf("no app", "stderr") };
+    const failure = { generation: 2, failure: failureOf("no app", "stderr"), passes: false };
     const states: readonly (readonly [Partial<TemplateState>, proto.TemplateState, bigint])[] = [
       [{}, IDLE, 0n],
       [{ loading: serving }, STARTING, 0n],

@@ -21,6 +21,7 @@ function recordOf(patch: Partial<TemplateRecord> = {}): TemplateRecord {
     createTimeMs: 1_700_000_000_000.5,
     revision: 3,
     generation: 2,
+    former: null,
     zygotes: [{ uid: uidOf(7), generation: 2 }],
     deleted: false,
     ...patch,
@@ -74,6 +75,11 @@ describe("templates in the journal", () => {
         spec: templateSpecOf({ init: init([0, 255, 10]) }),
         deleted: true,
       }),
+      recordOf({ name: "four", former: { generation: 1, spec: FULL } }),
+      recordOf({
+        name: "five",
+        former: { generation: 1, spec: templateSpecOf({ init: init([7]) }) },
+      }),
     ];
     await within(async (kept) => {
       for (const record of records) await kept.save(record);
@@ -82,6 +88,18 @@ describe("templates in the journal", () => {
     const byName = (a: TemplateRecord, b: TemplateRecord): number => (a.name < b.name ? -1 : 1);
     assert.deepEqual([...found.records].sort(byName), [...records].sort(byName));
     assert.deepEqual(found.unreadable, []);
+  });
+
+  it("are read as they were kept before they knew of a former generation", async () => {
+    await within(async (_kept, store) => {
+      const { former, ...record } = recordOf();
+      assert.equal(former, null);
+      await store.put("template/app", Buffer.from(JSON.stringify(record)));
+    });
+    assert.deepEqual(await within((kept) => kept.recover()), {
+      records: [recordOf()],
+      unreadable: [],
+    });
   });
 
   it("are kept in their last version, and not when they were removed", async () => {

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { z } from "zod";
 import type { ProcessUid } from "../../../server/core/ids.js";
 import { cpuSpace } from "../../../server/cpus/cpu-space.js";
@@ -6,6 +7,7 @@ import type { CreateOrder } from "../../../server/processes/admission.js";
 import { ProcessSystem } from "../../../server/processes/process-system.js";
 import type { FunctionTarget, Runtime } from "../../../server/processes/target.js";
 import { emptySpec, type TemplateSpec } from "../../../server/templates/template-spec.js";
+import type { TemplateState } from "../../../server/templates/template-state.js";
 import { TemplateSystem } from "../../../server/templates/template-system.js";
 import {
   failureOf,
@@ -151,6 +153,22 @@ export class TemplateFixture implements AsyncDisposable {
 
   connect(): void {
     this.keeper.connect(this.templates.router(this.system.supervisor));
+  }
+
+  /** A template, and time for it to be ready. */
+  async make(name: string, patch: Partial<TemplateSpec> = {}): Promise<void> {
+    const order = { name, owner: "uid:1", labels: {}, requestId: null };
+    await this.templates.templates.create({ ...order, spec: templateSpecOf(patch) });
+    await this.thrive(3);
+  }
+
+  stateOf(name: string): TemplateState {
+    return this.templates.templates.get(name).state;
+  }
+
+  /** That serves. */
+  zygoteOf(name: string): ProcessUid {
+    return this.stateOf(name).serving?.uid ?? assert.fail(`${name} has no zygote`);
   }
 
   /** The workers in this stage that are zygotes, of this template where one is named. */

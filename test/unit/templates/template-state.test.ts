@@ -1,75 +1,8 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
-import type { ProcessUid } from "../../../server/core/ids.js";
-import {
-  idle,
-  isSettled,
-  phaseOf,
-  step,
-  type TemplateEffect,
-  type TemplateEvent,
-  type TemplateState,
-} from "../../../server/templates/template-state.js";
-import { failureOf } from "../../../server/templates/zygote-report.js";
+import { idle, isSettled, phaseOf } from "../../../server/templates/template-state.js";
 import { uidOf } from "../processes/fixture.js";
 import { REPORT } from "./fixture.js";
-
-const FAILURE = failureOf("No module named app");
-const CANNOT = { ...REPORT, canFork: false, why: "An unknown V8" };
-
-/** A template to which things happen, one after the other. */
-class Story {
-  state: TemplateState = idle(1);
-  nowMs = 0;
-  effects: readonly TemplateEffect[] = [];
-  #next = 1;
-
-  happens(event: TemplateEvent): readonly TemplateEffect[] {
-    [this.state, this.effects] = step(this.state, event);
-    return this.effects;
-  }
-
-  fresh(): ProcessUid {
-    return uidOf(this.#next++);
-  }
-
-  wanted(): readonly TemplateEffect[] {
-    return this.happens({ kind: "wanted", fresh: this.fresh() });
-  }
-
-  changed(): readonly TemplateEffect[] {
-    return this.happens({ kind: "changed", fresh: this.fresh() });
-  }
-
-  loaded(report = REPORT): readonly TemplateEffect[] {
-    const uid = this.loading;
-    return this.happens({ kind: "loaded", uid, report, nowMs: this.nowMs });
-  }
-
-  failed(passes = false): readonly TemplateEffect[] {
-    return this.happens({ kind: "failed", uid: this.loading, failure: FAILURE, passes });
-  }
-
-  died(uid = this.serving): readonly TemplateEffect[] {
-    return this.happens({ kind: "died", uid, nowMs: this.nowMs, failure: FAILURE });
-  }
-
-  retryDue(): readonly TemplateEffect[] {
-    return this.happens({ kind: "retry-due", fresh: this.fresh() });
-  }
-
-  get loading(): ProcessUid {
-    return this.state.loading?.uid ?? assert.fail("nothing loads");
-  }
-
-  get serving(): ProcessUid {
-    return this.state.serving?.uid ?? assert.fail("nothing serves");
-  }
-
-  get kinds(): string {
-    return this.effects.map(({ kind }) => kind).join(" ");
-  }
-}
+import { CANNOT, FAILURE, Story } from "./story.js";
 
 describe("the state of a template", () => {
   let story: Story;
@@ -98,7 +31,7 @@ describe("the state of a template", () => {
     assert.equal(isSettled(story.state), false);
     assert.equal(story.serving, former);
     assert.deepEqual(story.loaded(), [{ kind: "end", uid: former }, { kind: "serve" }]);
-    assert.equal(story.state.serving?.generation, 2);
+    assert.equal(story.servingGeneration, 2);
   });
 
   it("serves on when the newer generation fails, and says that it did", () => {
@@ -108,7 +41,7 @@ describe("the state of a template", () => {
     story.changed();
     assert.deepEqual(story.failed(), [], "nobody is refused");
     assert.equal(story.serving, former);
-    assert.equal(story.state.failure?.generation, 2);
+    assert.equal(story.failedGeneration, 2);
     assert.equal(phaseOf(story.state), "ready");
     assert.equal(isSettled(story.state), true);
   });
@@ -191,7 +124,7 @@ describe("the state of a template", () => {
     assert.deepEqual(story.failed(true), [{ kind: "retry-in", delayMs: 0 }], "it serves on");
     assert.equal(phaseOf(story.state), "ready");
     story.retryDue();
-    assert.equal(story.state.loading?.generation, 2);
+    assert.equal(story.loadingGeneration, 2);
   });
 
   it("waits for the newer generation when the one that serves dies", () => {
@@ -201,7 +134,46 @@ describe("the state of a template", () => {
     const newer = story.loading;
     assert.deepEqual(story.died(), []);
     assert.equal(story.loading, newer);
-    assert.deepEqual(story.failed(), [{ kind: "refuse", failure: FAILURE }]);
+    story.loaded();
+    assert.equal(story.servingGeneration, 2);
+  });
+
+  it("goes back to the generation that has served when the newer one fails and nothing serves", () => {
+    story.wanted();
+    story.loaded();
+    story.changed();
+    story.died();
+    assert.deepEqual(story.failed(), [{ kind: "retry-in", delayMs: 0 }], "nobody is refused");
+    assert.equal(phaseOf(story.state), "starting");
+    story.retryDue();
+    assert.equal(story.loadingGeneration, 1);
+    story.loaded();
+    assert.equal(story.servingGeneration, 1);
+    assert.equal(story.failedGeneration, 2, "and says why it is not the newest");
+    assert.equal(isSettled(story.state), true);
+    story.died();
+    story.retryDue();
+    assert.equal(story.loadingGeneration, 1, "as often as it dies");
+    story.failed();
+    assert.equal(story.failedGeneration, 2);
+    story.retryDue();
+    assert.equal(story.loadingGeneration, 1);
+    story.changed();
+    assert.equal(story.loadingGeneration, 3, "until it is changed");
+    assert.equal(story.state.failure, null);
+  });
+
+  it("takes over a former generation, and tries the newest beside it", () => {
+    story.state = idle(2, 1);
+    story.happens({ kind: "found", zygote: { uid: uidOf(9), generation: 1 } });
+    assert.deepEqual(story.loaded(), [{ kind: "serve" }, { kind: "retry-in", delayMs: 0 }]);
+    assert.equal(story.servingGeneration, 1);
+    assert.equal(isSettled(story.state), false);
+    story.retryDue();
+    assert.equal(story.loadingGeneration, 2);
+    assert.deepEqual(story.failed(), []);
+    assert.equal(story.servingGeneration, 1);
+    assert.equal(isSettled(story.state), true);
   });
 
   it("spawns where it cannot be forked, in the place of what served", () => {
@@ -243,165 +215,5 @@ describe("the state of a template", () => {
     ]);
     assert.deepEqual(story.state, idle(2));
     assert.deepEqual(story.retryDue(), []);
-  });
-});
-
-type Move =
-  | "wanted"
-  | "changed"
-  | "reload"
-  | "loaded"
-  | "cannot-fork"
-  | "failed"
-  | "failed-for-now"
-  | "died"
-  | "late"
-  | "retry-due"
-  | "time";
-
-const move = fc.constantFrom<Move>(
-  "wanted",
-  "changed",
-  "reload",
-  "loaded",
-  "loaded",
-  "cannot-fork",
-  "failed",
-  "failed-for-now",
-  "died",
-  "died",
-  "late",
-  "retry-due",
-  "time",
-);
-
-/** What the world knows: which zygotes live, and what was promised. */
-class World {
-  readonly story = new Story();
-  readonly alive = new Set<ProcessUid>();
-  readonly gone: ProcessUid[] = [];
-  retries = 0;
-
-  act(what: Move): void {
-    const { story } = this;
-    const { loading, serving } = story.state;
-    switch (what) {
-      case "wanted":
-        this.#follow(story.wanted());
-        return;
-      case "changed":
-        this.#follow(story.changed());
-        return;
-      case "reload":
-        this.#follow(story.happens({ kind: "reload", fresh: story.fresh() }));
-        return;
-      case "loaded":
-      case "cannot-fork":
-        if (loading === null) return;
-        if (what === "cannot-fork") this.#bury(loading.uid);
-        this.#follow(story.loaded(what === "loaded" ? REPORT : CANNOT));
-        return;
-      case "failed":
-      case "failed-for-now":
-        if (loading === null) return;
-        this.#bury(loading.uid);
-        this.#follow(story.failed(what === "failed-for-now"));
-        return;
-      case "died": {
-        const uid = serving?.uid ?? loading?.uid;
-        if (uid === undefined) return;
-        this.#bury(uid);
-        this.#follow(story.died(uid));
-        return;
-      }
-      case "late": {
-        // News of one that nobody waits for any more.
-        const uid = this.gone.at(-1);
-        if (uid === undefined) return;
-        const before = story.state;
-        const { nowMs } = story;
-        story.happens({ kind: "loaded", uid, report: REPORT, nowMs });
-        story.happens({ kind: "failed", uid, failure: FAILURE, passes: false });
-        story.happens({ kind: "died", uid, nowMs, failure: FAILURE });
-        assert.equal(story.state, before);
-        return;
-      }
-      case "retry-due":
-        if (this.retries === 0) return;
-        this.retries--;
-        this.#follow(story.retryDue());
-        return;
-      case "time":
-        story.nowMs += 40_000;
-        return;
-    }
-  }
-
-  check(): void {
-    const { state } = this.story;
-    const known = [state.serving, state.loading].flatMap((zygote) =>
-      zygote === null ? [] : [zygote.uid],
-    );
-    assert.deepEqual([...this.alive].sort(), known.sort(), "what lives is what it knows of");
-    assert.ok(state.serving === null || state.fallback === null, "it forks or spawns");
-    assert.ok(!state.retrying || this.retries > 0, "a retry that nobody will remember");
-    const phase = phaseOf(state);
-    if (phase === "failed") assert.equal(state.failure?.generation, state.newest);
-    if (phase === "starting") assert.ok(state.loading !== null || this.retries > 0);
-    assert.ok(state.proven <= state.newest);
-  }
-
-  #follow(effects: readonly TemplateEffect[]): void {
-    for (const effect of effects) {
-      switch (effect.kind) {
-        case "start":
-          this.alive.add(effect.zygote.uid);
-          break;
-        case "end":
-          this.#bury(effect.uid);
-          break;
-        case "retry-in":
-          this.retries++;
-          break;
-        case "serve":
-          assert.equal(phaseOf(this.story.state), "ready");
-          break;
-        case "refuse":
-          assert.equal(this.story.state.serving, null, "what serves is not refused");
-          assert.notEqual(phaseOf(this.story.state), "ready");
-          break;
-      }
-    }
-  }
-
-  #bury(uid: ProcessUid): void {
-    this.alive.delete(uid);
-    this.gone.push(uid);
-  }
-}
-
-describe("the state of a template, whatever happens", () => {
-  it("knows every zygote that lives, and forgets no duty", () => {
-    fc.assert(
-      fc.property(fc.array(move, { maxLength: 60, size: "max" }), (moves) => {
-        const world = new World();
-        for (const each of moves) {
-          const before = world.story.state;
-          world.act(each);
-          world.check();
-          const { state } = world.story;
-          const served = before.serving !== null || before.fallback !== null;
-          if (served && each.startsWith("failed"))
-            assert.equal(phaseOf(state), "ready", "it serves on");
-          if (each === "failed-for-now" && before.loading !== null) {
-            assert.equal(isSettled(state), false, "nobody tries again");
-          }
-          if (before.serving !== null && each === "died") {
-            assert.equal(phaseOf(state), before.fallback === null ? "starting" : "ready");
-          }
-        }
-      }),
-      { numRuns: 1000 },
-    );
   });
 });

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import type { ProcessUid } from "../../../server/core/ids.js";
 import type { Source } from "../../../server/processes/fork-servers.js";
 import { phaseOf } from "../../../server/templates/template-state.js";
 import { settled, specOf, uidOf } from "../processes/fixture.js";
@@ -26,29 +25,6 @@ describe("templates and the processes that are made of them", () => {
     await fixture[Symbol.asyncDispose]();
   });
 
-  async function make(
-    name: string,
-    patch: Parameters<typeof templateSpecOf>[0] = {},
-  ): Promise<void> {
-    const spec = templateSpecOf(patch);
-    await fixture.templates.templates.create({
-      name,
-      owner: "uid:1",
-      labels: {},
-      spec,
-      requestId: null,
-    });
-    await fixture.thrive(3);
-  }
-
-  function stateOf(name: string) {
-    return fixture.templates.templates.get(name).state;
-  }
-
-  function zygoteOf(name: string): ProcessUid {
-    return stateOf(name).serving?.uid ?? assert.fail(`${name} has no zygote`);
-  }
-
   /** The outcome of a create, when there is one. */
   function outcome(order: ReturnType<typeof createOf>): { settled: unknown } {
     const seen: { settled: unknown } = { settled: null };
@@ -68,7 +44,7 @@ describe("templates and the processes that are made of them", () => {
   }
 
   it("fork from one zygote, which is started when it is needed first", async () => {
-    assert.equal(phaseOf(stateOf("python")), "idle");
+    assert.equal(phaseOf(fixture.stateOf("python")), "idle");
     outcome(createOf("python"));
     outcome(createOf("python"));
     await fixture.calm();
@@ -76,7 +52,7 @@ describe("templates and the processes that are made of them", () => {
     assert.equal(fixture.workers("starting").length, 0);
     await fixture.thrive(2);
     const servers = fixture.workers("alive").map((uid) => fixture.keeper.slots.get(uid)?.server);
-    assert.deepEqual(servers, [zygoteOf("python"), zygoteOf("python")]);
+    assert.deepEqual(servers, [fixture.zygoteOf("python"), fixture.zygoteOf("python")]);
     const births = [...fixture.system.table.all()].map(({ birth }) => birth);
     for (const { method, generation, warm } of births) {
       assert.deepEqual([method, generation, warm], ["forkserver", 1, false]);
@@ -84,7 +60,7 @@ describe("templates and the processes that are made of them", () => {
   });
 
   it("are given warm workers, which are made again from another when they die at that moment", async () => {
-    await make("app", { warmWorkers: 2 });
+    await fixture.make("app", { warmWorkers: 2 });
     const [first] = fixture.keeper.uids("held");
     const taken = outcome(createOf("app", { name: "warm" }));
     await fixture.calm();
@@ -109,7 +85,7 @@ describe("templates and the processes that are made of them", () => {
   });
 
   it("end a warm worker whose create cannot be kept, rather than leave it waiting", async () => {
-    await make("app", { warmWorkers: 1 });
+    await fixture.make("app", { warmWorkers: 1 });
     const [held] = fixture.keeper.uids("held");
     fixture.store.isFull = true;
     const refused = outcome(createOf("app"));
@@ -119,8 +95,8 @@ describe("templates and the processes that are made of them", () => {
   });
 
   it("have a zygote that answers nobody replaced, and its orders given to the next", async () => {
-    await make("app", { warmWorkers: 1 });
-    const silent = zygoteOf("app");
+    await fixture.make("app", { warmWorkers: 1 });
+    const silent = fixture.zygoteOf("app");
     const other = outcome(createOf("app", { name: "warm" }));
     await fixture.thrive(1);
     assert.ok(other.settled !== null);
@@ -133,13 +109,13 @@ describe("templates and the processes that are made of them", () => {
       fixture.keeper.fail(uid, { step: "birth", errno: "ETIME", message: "" });
     }
     await fixture.thrive(3);
-    assert.notEqual(zygoteOf("app"), silent);
+    assert.notEqual(fixture.zygoteOf("app"), silent);
     assert.ok(fixture.keeper.slots.get(silent) === undefined, "it is there, and of no use");
     for (const name of ["waits", "more"]) {
       assert.equal(fixture.system.table.byName(name)?.state.kind, "running", name);
     }
     for (const { settled: seen } of [waits, more]) assert.ok(!(seen instanceof Error));
-    assert.equal(stateOf("app").restarts, 1);
+    assert.equal(fixture.stateOf("app").restarts, 1);
   });
 
   it("have a zygote replaced that does not make the workers that are kept warm", async () => {
@@ -154,7 +130,7 @@ describe("templates and the processes that are made of them", () => {
     for (const uid of fixture.keeper.uids("starting")) fixture.keeper.bear(uid);
     for (const uid of fixture.zygotes("alive", "app")) fixture.ready(uid);
     await fixture.calm();
-    const silent = zygoteOf("app");
+    const silent = fixture.zygoteOf("app");
     const [asked] = fixture.keeper.uids("starting");
     fixture.keeper.fail(asked ?? assert.fail("none is forked"), {
       step: "birth",
@@ -162,12 +138,12 @@ describe("templates and the processes that are made of them", () => {
       message: "",
     });
     await fixture.thrive(3);
-    assert.notEqual(zygoteOf("app"), silent);
+    assert.notEqual(fixture.zygoteOf("app"), silent);
     assert.equal(fixture.templates.templates.warmWorkers("app"), 2);
   });
 
   it("do not end a worker that was told to go when the keeper is found again", async () => {
-    await make("app", { warmWorkers: 1 });
+    await fixture.make("app", { warmWorkers: 1 });
     const [held] = fixture.keeper.uids("held");
     fixture.keeper.losesOrders = true;
     const created = outcome(createOf("app"));
@@ -183,7 +159,7 @@ describe("templates and the processes that are made of them", () => {
   });
 
   it("spawn where they cannot be forked, as the user of the template", async () => {
-    await make("app", { runtime: "node", runAs: "ada" });
+    await fixture.make("app", { runtime: "node", runAs: "ada" });
     await fixture.templates.templates.update(
       "app",
       templateSpecOf({ runtime: "node", runAs: "ada", env: { A: "1" } }),
@@ -192,7 +168,7 @@ describe("templates and the processes that are made of them", () => {
     for (const uid of fixture.keeper.uids("starting")) fixture.keeper.bear(uid);
     const [uid] = fixture
       .zygotes("alive", "app")
-      .filter((one) => one !== stateOf("app").serving?.uid);
+      .filter((one) => one !== fixture.stateOf("app").serving?.uid);
     fixture.ready(uid ?? assert.fail("no zygote loads"), CANNOT);
     await fixture.calm();
     outcome(createOf("app", { name: "one" }, "node"));
@@ -246,8 +222,11 @@ describe("templates and the processes that are made of them", () => {
     await fixture.clock.advance(0);
     await fixture.calm();
     assert.equal(failureCode(waits), "preload-failed");
-    assert.equal(phaseOf(stateOf("app")), "starting");
-    assert.match(stateOf("app").failure?.failure.message ?? "", /^Its record cannot be kept: /);
+    assert.equal(phaseOf(fixture.stateOf("app")), "starting");
+    assert.match(
+      fixture.stateOf("app").failure?.failure.message ?? "",
+      /^Its record cannot be kept: /,
+    );
     templateStore.save = save;
     templateStore.isFull = false;
     outcome(createOf("app", { name: "later" }));
@@ -264,7 +243,7 @@ describe("templates and the processes that are made of them", () => {
     await fixture.calm();
     assert.equal(failureCode(waits), "preload-failed");
     await fixture.thrive(3);
-    assert.equal(phaseOf(stateOf("python")), "ready");
+    assert.equal(phaseOf(fixture.stateOf("python")), "ready");
   });
 
   it("are tried anew by the next create where they are built in, as nobody can mend their spec", async () => {
@@ -294,7 +273,7 @@ describe("templates and the processes that are made of them", () => {
   });
 
   it("fail a create that comes with their deletion", async () => {
-    await make("app");
+    await fixture.make("app");
     const created = outcome(createOf("app"));
     const deleted = fixture.templates.templates.delete("app");
     await fixture.thrive(2);
@@ -305,8 +284,8 @@ describe("templates and the processes that are made of them", () => {
   });
 
   it("have no second zygote after the daemon was restarted, and serve at once", async () => {
-    await make("app");
-    const zygote = zygoteOf("app");
+    await fixture.make("app");
+    const zygote = fixture.zygoteOf("app");
     const { keeper } = fixture;
     for (let restart = 0; restart < 3; restart++) {
       keeper.disconnect();
@@ -314,7 +293,7 @@ describe("templates and the processes that are made of them", () => {
       fixture = new TemplateFixture(fixture);
       fixture.connect();
       await fixture.calm();
-      assert.equal(zygoteOf("app"), zygote);
+      assert.equal(fixture.zygoteOf("app"), zygote);
       assert.deepEqual(fixture.zygotes("starting"), []);
       assert.deepEqual(fixture.zygotes("alive"), [zygote]);
     }
@@ -327,19 +306,22 @@ describe("templates and the processes that are made of them", () => {
     fixture.keeper.die();
     fixture.connect();
     await fixture.thrive(3);
-    assert.equal(phaseOf(stateOf("python")), "ready");
+    assert.equal(phaseOf(fixture.stateOf("python")), "ready");
     assert.ok(!(created.settled instanceof Error) && created.settled !== null);
   });
 
   it("are forked from their parents, and again when those have other zygotes", async () => {
-    await make("app");
-    await make("child", { parent: "app" });
-    const child = zygoteOf("child");
-    assert.equal(fixture.keeper.slots.get(child)?.server, zygoteOf("app"));
-    fixture.keeper.end(zygoteOf("app"), SIGKILLED);
+    await fixture.make("app");
+    await fixture.make("child", { parent: "app" });
+    const child = fixture.zygoteOf("child");
+    assert.equal(fixture.keeper.slots.get(child)?.server, fixture.zygoteOf("app"));
+    fixture.keeper.end(fixture.zygoteOf("app"), SIGKILLED);
     await fixture.thrive(4);
-    assert.notEqual(zygoteOf("child"), child);
-    assert.equal(fixture.keeper.slots.get(zygoteOf("child"))?.server, zygoteOf("app"));
+    assert.notEqual(fixture.zygoteOf("child"), child);
+    assert.equal(
+      fixture.keeper.slots.get(fixture.zygoteOf("child"))?.server,
+      fixture.zygoteOf("app"),
+    );
     assert.equal(fixture.zygotes("alive").length, 2);
   });
 
@@ -349,7 +331,10 @@ describe("templates and the processes that are made of them", () => {
     for (const uid of fixture.keeper.uids("starting")) fixture.keeper.bear(uid);
     await fixture.clock.advance(60_000);
     await fixture.calm();
-    assert.match(stateOf("python").failure?.failure.message ?? "", /not done within 60000 ms/);
+    assert.match(
+      fixture.stateOf("python").failure?.failure.message ?? "",
+      /not done within 60000 ms/,
+    );
     assert.deepEqual(fixture.zygotes("alive"), []);
   });
 
@@ -365,7 +350,7 @@ describe("templates and the processes that are made of them", () => {
   });
 
   it("keep free the place of a create that was stopped before it was born", async () => {
-    await make("app");
+    await fixture.make("app");
     for (let round = 0; round < 20; round++) {
       const name = `stopped-${round}`;
       outcome(createOf("app", { name }));
@@ -398,7 +383,7 @@ describe("templates and the processes that are made of them", () => {
     await fixture.calm();
     assert.deepEqual(fixture.zygotes("starting"), []);
     assert.equal(fixture.workers("starting").length, 1);
-    assert.equal(phaseOf(stateOf("python")), "idle");
+    assert.equal(phaseOf(fixture.stateOf("python")), "idle");
   });
 
   it("have jobs that are over when they are given up", async () => {
