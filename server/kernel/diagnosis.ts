@@ -2,6 +2,7 @@ import { readFile, statfs } from "node:fs/promises";
 import { release } from "node:os";
 import { type Check } from "../observability/server-report.js";
 import { type KeeperWelcome } from "./keeper/keeper-decode.js";
+import { treeLimitsCheck } from "./tree-limits-check.js";
 
 const OLDEST_KERNEL = [5, 10] as const;
 const MANY_DESCRIPTORS = 16_384;
@@ -32,7 +33,10 @@ export async function diagnose(subject: DiagnosisSubject): Promise<readonly Chec
     await survival(keeper),
     cgroupLeaves(keeper),
     cgroupKill(keeper),
-    await treeLimits(keeper),
+    treeLimitsCheck(keeper, {
+      keeperGroup: await textOf(`/proc/${keeper.pid}/cgroup`),
+      hierarchies: await textOf("/proc/cgroups"),
+    }),
     ...subject.templates.map(forkServer),
     feature(
       keeper.features.punchHole,
@@ -133,42 +137,6 @@ function cgroupKill({ features }: KeeperWelcome): Check {
       : "Needs cgroup delegation: trees are killed process by process",
     features.cgroupLeaves ? "Linux 5.14 or newer" : "See cgroup.delegation",
   );
-}
-
-async function treeLimits({ pid, features, cgroup }: KeeperWelcome): Promise<Check> {
-  const { controllers } = features;
-  const all = controllers.length === 3;
-  if (all) return ok("cgroup.limits", "Memory, processes and CPU time of a tree can be limited");
-  const name = "cgroup.limits";
-  const consequence =
-    "A create with limits for its tree that need the others fails, unless it is a best effort";
-  const above = groupAbove(cgroup, await textOf(`/proc/${pid}/cgroup`));
-  if (above !== undefined) {
-    return {
-      name,
-      outcome: "warning",
-      message: `The keeper sits in ${above}, above its workers: the kernel gives these no controllers while it does`,
-      consequence,
-      remedy:
-        "DelegateSubgroup=keeper in the keeper's unit (systemd 254 or newer), or start the keeper in a group keeper inside that one",
-    };
-  }
-  return {
-    name,
-    outcome: "warning",
-    message:
-      controllers.length === 0
-        ? "Not available here"
-        : `Only these controllers are delegated: ${controllers.join(", ")}`,
-    consequence,
-    remedy: "Delegate the memory, pids and cpu controllers of cgroup v2 to the keeper's unit",
-  };
-}
-
-/** The cgroup of the keeper, if it is the one that its workers' cgroups are made in. */
-export function groupAbove(leaves: string | null, keeper: string): string | undefined {
-  const own = /^0::(\/.+)$/m.exec(keeper)?.[1];
-  return own !== undefined && leaves?.endsWith(`${own}/workers`) === true ? own : undefined;
 }
 
 function forkServer({ name, state, why }: TemplateFinding): Check {

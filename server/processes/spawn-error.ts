@@ -47,7 +47,7 @@ export function spawnError(failure: SpawnFailure, spec: ProcessSpec): Error {
       return invalidField(
         "spec.limits.rlimits",
         spec.rlimits.map(({ resource }) => resource).join(","),
-        `The kernel refuses these resource limits: ${errno}; a hard limit cannot be above the keeper's own`,
+        `The kernel refuses these resource limits: ${errno}; a hard limit cannot be above that of the keeper, or of the worker that it is forked from`,
       );
     case "affinity":
       return new DomainError("cpu-unknown", `The kernel refuses these CPUs: ${errno}`, {
