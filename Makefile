@@ -116,6 +116,10 @@ test-node-versions: build dist/node-versions/.stamp ## Test the fork server with
 	  echo "== $$($${version}bin/node --version)"; \
 	  FORKBUS_TEST_NODE=$(CURDIR)/$${version}bin/node node dist/test/run.js node-zygote || exit 1; done
 
+.PHONY: test-cgroups
+test-cgroups: build ## Test limits of trees with real controllers, in a virtual machine where there are none
+	@node dist/test/run.js cgroups
+
 .PHONY: test-polyglot
 test-polyglot: build ## Build and run the examples in other languages
 	@node dist/test/run.js polyglot

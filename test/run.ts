@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { packageRoot } from "../server/kernel/package-root.js";
+import { missingForCgroups, runWithControllers } from "./support/cgroup-suite.js";
 import { missingEngine } from "./support/missing-engine.js";
 import { missingForNodeZygote } from "./support/node-zygote-suite.js";
 import { missingPythonForZygotes, runPythonZygoteTests } from "./support/python-zygote-suite.js";
@@ -24,13 +25,18 @@ const SUITES: readonly Suite[] = [
   { name: "python-zygote", missing: () => Promise.resolve(missingPythonForZygotes()) },
   { name: "container", missing: () => missingEngine(process.env) },
   { name: "polyglot", onlyByName: true },
+  {
+    name: "cgroups",
+    missing: () => Promise.resolve(missingForCgroups()),
+    onlyByName: true,
+  },
 ];
 
 interface Suite {
   readonly name: string;
   /** What this machine lacks for it; undefined when nothing. */
   readonly missing?: () => Promise<string | undefined>;
-  /** Not run unless it is named: it takes the compilers of many languages. */
+  /** Not run unless it is named: it takes the compilers of many languages, or a virtual machine. */
   readonly onlyByName?: boolean;
 }
 
@@ -45,24 +51,38 @@ async function run({ name: suite, missing }: Suite, directory: string): Promise<
     return isDue ? CRASHED : SKIPPED;
   }
   process.stdout.write(`\n== ${suite} tests\n`);
+  if (suite === "cgroups") {
+    const printed = runWithControllers(suiteCommand(suite, "/dev/stdout"));
+    return countsIn(/^\{"passes[^}]*\}/m.exec(printed)?.[0] ?? "") ?? CRASHED;
+  }
   if (suite === "python") return runPythonTests(directory) ?? CRASHED;
   const tally = join(directory, suite);
   if (suite === "python-zygote") {
     runPythonZygoteTests(tally);
     return readCounts(tally) ?? CRASHED;
   }
-  const tests = join(packageRoot, "dist/test");
-  spawnSync(
-    process.execPath,
-    ["--enable-source-maps", join(tests, "support/run-suite.js"), join(tests, suite), tally],
-    { cwd: packageRoot, stdio: "inherit" },
-  );
+  const [program = "", ...args] = suiteCommand(suite, tally);
+  spawnSync(program, args, { cwd: packageRoot, stdio: "inherit" });
   return readCounts(tally) ?? CRASHED;
+}
+
+function suiteCommand(suite: string, tally: string): readonly string[] {
+  const tests = join(packageRoot, "dist/test");
+  const runner = join(tests, "support/run-suite.js");
+  return [process.execPath, "--enable-source-maps", runner, join(tests, suite), tally];
 }
 
 function readCounts(path: string): Counts | undefined {
   try {
-    const value: unknown = JSON.parse(readFileSync(path, "utf8"));
+    return countsIn(readFileSync(path, "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+function countsIn(text: string): Counts | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
     return isCounts(value) ? value : undefined;
   } catch {
     return undefined;

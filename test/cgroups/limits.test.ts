@@ -50,15 +50,20 @@ const printing = {
   env,
 };
 
+/** With time for an emulated machine. */
+function startDaemon(wrapper: readonly string[]): Promise<DaemonHarness> {
+  return DaemonHarness.start({ wrapper, args: ["--start-deadline-ms", "120000"] });
+}
+
 describe("limits of a tree, where the controllers of cgroup v2 are delegated", function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
   let group: DelegatedGroup;
   let daemon: DaemonHarness;
   let bus: Client;
 
   before(async () => {
     group = new DelegatedGroup();
-    daemon = await DaemonHarness.start({ wrapper: group.wrapper("keeper") });
+    daemon = await startDaemon(group.wrapper("keeper"));
     bus = await connect(daemon.address);
   });
 
@@ -208,10 +213,12 @@ describe("limits of a tree, where the controllers of cgroup v2 are delegated", f
   });
 });
 
-describe("limits of a tree, where the keeper sits above its workers", () => {
+describe("limits of a tree, where the keeper sits above its workers", function () {
+  this.timeout(600_000);
+
   it("fail the create, or are left out where best effort is enough; doctor says why", async () => {
     await using group = new DelegatedGroup();
-    await using daemon = await DaemonHarness.start({ wrapper: group.wrapper("") });
+    await using daemon = await startDaemon(group.wrapper(""));
     await using bus = await connect(daemon.address);
     await assert.rejects(bus.spawn({ ...printing, limits }), {
       reason: "KERNEL_FEATURE_MISSING",
@@ -236,10 +243,12 @@ describe("limits of a tree, where the keeper sits above its workers", () => {
   });
 });
 
-describe("limits of a tree, after somebody has removed the empty directory of all leaves", () => {
+describe("limits of a tree, after somebody has removed the empty directory of all leaves", function () {
+  this.timeout(600_000);
+
   it("are in force as before", async () => {
     await using group = new DelegatedGroup();
-    await using daemon = await DaemonHarness.start({ wrapper: group.wrapper("keeper") });
+    await using daemon = await startDaemon(group.wrapper("keeper"));
     await using bus = await connect(daemon.address);
     rmdirSync(join(group.path, "workers"));
     const worker = await bus.spawn({ ...printing, limits });

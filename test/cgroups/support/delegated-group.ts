@@ -2,21 +2,8 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cgroupMount } from "../../support/cgroup-place.js";
+import { LIMITING } from "../../support/cgroup-suite.js";
 import { eventually } from "../../support/eventually.js";
-
-export const LIMITING = ["memory", "pids", "cpu"] as const;
-
-/** Why limits cannot be tried on this machine; undefined when they can. */
-export function missingControllers(): string | undefined {
-  const mount = cgroupMount();
-  if (mount === undefined) return "cgroup v2 is not mounted";
-  if (process.getuid?.() !== 0) return "they make cgroups, which needs root";
-  const there = readFileSync(join(mount, "cgroup.controllers"), "utf8").trim().split(" ");
-  const lacking = LIMITING.filter((name) => !there.includes(name));
-  return lacking.length === 0
-    ? undefined
-    : `cgroup v2 has no controller ${lacking.join(", ")} on this machine`;
-}
 
 /**
  * A cgroup as a service manager delegates one, with the controllers that limit available in it. Disposing it waits
