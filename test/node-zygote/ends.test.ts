@@ -123,6 +123,8 @@ describe("the end of a forked Node", () => {
     const result = forked.result();
     assert.deepEqual([result?.["type"], result?.["message"]], ["TypeError", "thrown"]);
     assert.match(String(result?.["traceback"]), /^TypeError: thrown\n\s+at throws /);
+    for (const text of [forked.stderr(), String(result?.["traceback"])])
+      assert.doesNotMatch(text, /server\/zygotes/);
   });
 
   it("is code 1 when its target throws what is no error", async () => {

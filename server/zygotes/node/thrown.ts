@@ -18,7 +18,7 @@ export function describeThrown(thrown: unknown): Thrown {
     return {
       type: cut(nameOf(thrown)),
       message: cut(thrown.message),
-      traceback: cut(thrown.stack ?? ""),
+      traceback: cut(ofTheUser(thrown.stack ?? "")),
     };
   } catch {
     // It throws when it is looked at; that it was thrown is all there is to say.
@@ -29,10 +29,22 @@ export function describeThrown(thrown: unknown): Thrown {
 /** The whole of it for a reader of stderr: with its causes and properties. */
 export function printThrown(thrown: unknown): string {
   try {
-    return inspect(thrown);
+    return ofTheUser(inspect(thrown));
   } catch {
     return describeThrown(thrown).type;
   }
+}
+
+const OURS = [".", "../../../wire/"].map((folder) => new URL(folder, import.meta.url).href);
+
+/** A stack without the lines that are our own code's. */
+function ofTheUser(text: string): string {
+  const isOurs = (line: string): boolean =>
+    /^\s+at /.test(line) && OURS.some((folder) => line.includes(folder));
+  return text
+    .split("\n")
+    .filter((line) => !isOurs(line))
+    .join("\n");
 }
 
 /** Subclasses seldom set their name. */
