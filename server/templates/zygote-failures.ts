@@ -7,7 +7,7 @@ import { failureOf, type TemplateFailure } from "./zygote-report.js";
 /** It never became a fork server. */
 export function notStarted(
   { step, errno, message }: SpawnFailure,
-  { interpreter, workingDir }: Pick<Recipe, "interpreter" | "workingDir">,
+  { interpreter, workingDir, runAs }: Pick<Recipe, "interpreter" | "workingDir" | "runAs">,
 ): TemplateFailure {
   const more = message === "" ? "" : `: ${message}`;
   if (step === "exec") return failureOf(`Its interpreter ${interpreter} cannot be run: ${errno}`);
@@ -16,6 +16,8 @@ export function notStarted(
   // Whatever its interpreter is, it did not get as far as to be a zygote.
   if (step === "specification" && errno === "EINTR")
     return failureOf(`Its interpreter ${interpreter} ended before it could begin${more}`);
+  if (step === "user" || (step === "request" && errno === "EPERM"))
+    return failureOf(`The keeper's policy does not let it run as ${runAs ?? "its own user"}`);
   return failureOf(`Its zygote could not be started: ${step} failed with ${errno}${more}`);
 }
 
