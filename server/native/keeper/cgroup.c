@@ -3,76 +3,13 @@
 #include "syscalls.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-#define DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
 #define DEEPEST 9
-#define CGROUP2_MAGIC 0x63677270
-
-/* A child is born in a leaf, or the directory is of no use. */
-static bool probe(void)
-{
-  int leaf, pidfd;
-  siginfo_t info;
-  if (!cgroup_create(K.h.instance, &leaf)) return false;
-  pid_t child = sys_clone(&pidfd, leaf);
-  if (child == 0) _exit(0);
-  if (child > 0) {
-    sys_waitid(P_PID, child, &info, WEXITED, NULL);
-    close(pidfd);
-    K.h.features |= FEATURE_CGROUP | FEATURE_CLONE_INTO;
-    char path[64];
-    format_id(K.h.instance, path);
-    strcat(path, "/cgroup.kill");
-    if (faccessat(K.h.cgroup, path, W_OK, 0) == 0) K.h.features |= FEATURE_CGROUP_KILL;
-    enable_controllers();
-    leaf_controllers();
-  }
-  int error = errno;
-  close(leaf);
-  cgroup_remove(K.h.instance);
-  errno = error;
-  return child > 0;
-}
-
-/* False with what it could not do in errno. */
-static bool use(const char *path)
-{
-  snprintf(K.h.cgroup_path, sizeof K.h.cgroup_path, "%s", path);
-  mkdir(path, 0755);
-  K.h.cgroup = open(path, DIRECTORY_FLAGS);
-  if (K.h.cgroup >= 0 && probe()) return true;
-  int error = errno;
-  say("cgroup %s cannot be used: %s", path, strerror(error));
-  cgroup_teardown();
-  errno = error;
-  return false;
-}
-
-/* False only when the directory that --cgroup names cannot be used. */
-bool cgroup_setup(void)
-{
-  char path[sizeof K.h.cgroup_path];
-  if (strcmp(K.cgroup_mode, "none") == 0) return true;
-  if (strcmp(K.cgroup_mode, "auto") != 0) return use(K.cgroup_mode);
-  for (int choice = 0; delegated_directory(choice, path, sizeof path); choice++)
-    if (use(path)) break;
-  return true;
-}
-
-void cgroup_teardown(void)
-{
-  if (K.h.cgroup >= 0) close(K.h.cgroup);
-  if (K.h.cgroup_path[0] != '\0' && strcmp(K.cgroup_mode, "auto") == 0) rmdir(K.h.cgroup_path);
-  K.h.cgroup = -1;
-  K.h.cgroup_path[0] = '\0';
-}
 
 /* Somebody has removed our directory while it was empty, as anyone may who tidies up. */
 static bool make_directory_again(void)
@@ -156,6 +93,8 @@ static int walk(int directory, cgroup_visitor *visit, void *argument, int depth)
   return found;
 }
 
+int cgroup_walk(int directory, cgroup_visitor *visit, void *argument) { return walk(directory, visit, argument, 0); }
+
 /* One look at what is in the leaf: processes that are born meanwhile may not be seen. */
 int cgroup_each(const struct slot *slot, cgroup_visitor *visit, void *argument)
 {
@@ -163,7 +102,7 @@ int cgroup_each(const struct slot *slot, cgroup_visitor *visit, void *argument)
   format_id(slot->id, name);
   int directory = openat(K.h.cgroup, name, DIRECTORY_FLAGS);
   if (directory < 0) return 0;
-  int found = walk(directory, visit, argument, 0);
+  int found = cgroup_walk(directory, visit, argument);
   close(directory);
   return found;
 }
@@ -197,72 +136,8 @@ bool cgroup_remove(const uint8_t id[ID_BYTES])
   if (unlinkat(K.h.cgroup, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return true;
   int directory = openat(K.h.cgroup, name, DIRECTORY_FLAGS);
   if (directory >= 0) {
-    walk(directory, NULL, NULL, 0);
+    cgroup_walk(directory, NULL, NULL);
     close(directory);
   }
   return unlinkat(K.h.cgroup, name, AT_REMOVEDIR) == 0 || errno == ENOENT;
-}
-
-/* Whether a keeper could have made or been given a directory of that name. */
-static bool is_ours(const char *path)
-{
-  const char *name = strrchr(path, '/') + 1;
-  return strcmp(path, K.h.cgroup_path) == 0 || strcmp(name, "workers") == 0 ||
-         (strncmp(name, "forkbus-", 8) == 0 && strspn(name + 8, "0123456789abcdef") == 8 && name[16] == '\0');
-}
-
-/*
- * Removes the empty leaves that a keeper left when it died; what still holds processes stays, to be adopted. The
- * path comes from a file: only cgroups, of names that are ours, are touched.
- */
-void cgroup_sweep(const char *path)
-{
-  struct statfs system;
-  char buffer[2048] __attribute__((aligned(8))), *name;
-  long filled = 0, at = 0;
-  uint8_t type, id[ID_BYTES];
-  int own = K.h.cgroup, directory = is_ours(path) ? open(path, DIRECTORY_FLAGS) : -1;
-  if (directory < 0) return;
-  if (fstatfs(directory, &system) == 0 && system.f_type == CGROUP2_MAGIC) {
-    K.h.cgroup = directory;
-    while (next_entry(directory, buffer, sizeof buffer, &filled, &at, &name, &type))
-      if (strlen(name) == 2 * ID_BYTES && parse_id(name, id)) cgroup_remove(id);
-    K.h.cgroup = own;
-    if (strcmp(path, K.h.cgroup_path) != 0) rmdir(path);
-  }
-  close(directory);
-}
-
-static int move_one(pid_t pid, void *procs)
-{
-  dprintf(*(const int *)procs, "%d", (int)pid);
-  return 1;
-}
-
-/* An adopted worker's leaf was made by another keeper, perhaps elsewhere: move its limits and what it holds into ours. */
-void cgroup_take_over(struct slot *slot)
-{
-  static char old[CGROUP_PATH];
-  char process[16], path[64], name[NAME_BYTES], ours[PATH_MAX];
-  int leaf, from;
-  snprintf(process, sizeof process, "%d", slot->pid);
-  format_id(slot->id, name);
-  if (!cgroup_of(process, old, NULL)) return;
-  size_t length = strlen(old);
-  if (length < sizeof name || strcmp(old + length - 2 * ID_BYTES, name) != 0) return;
-  if (!cgroup_create(slot->id, &leaf)) return;
-  close(leaf);
-  slot->leaf = 1;
-  leaf_file(path, slot->id, "cgroup.procs");
-  int procs = openat(K.h.cgroup, path, O_WRONLY | O_CLOEXEC);
-  cgroup_leaf_path(slot, ours, sizeof ours);
-  if (procs >= 0 && strcmp(old, ours) != 0 && (from = open(old, DIRECTORY_FLAGS)) >= 0) {
-    leaf_copy_limits(from, slot->id);
-    for (int round = 0; round < 8 && walk(from, move_one, &procs, 0) > 0; round++) lseek(from, 0, SEEK_SET);
-    close(from);
-    rmdir(old);
-    *strrchr(old, '/') = '\0';
-    rmdir(old); /* the last one takes the directory of the dead keeper with it */
-  }
-  if (procs >= 0) close(procs);
 }

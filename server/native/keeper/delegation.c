@@ -88,7 +88,7 @@ static void hand_down(const char *group)
   char path[64];
   if (!may_hand_down(group)) return;
   snprintf(path, sizeof path, "%s/cgroup.subtree_control", group);
-  for (int i = 0; i < 3; i++) write_once(path, wanted[i], strlen(wanted[i]));
+  for (int i = 0; i < 3; i++) write_file(K.h.cgroup, path, wanted[i], strlen(wanted[i]));
 }
 
 /*

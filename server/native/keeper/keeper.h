@@ -235,20 +235,28 @@ struct process_stat {
 #define PF_FORKNOEXEC 0x40
 bool read_process_stat(pid_t pid, struct process_stat *stat);
 ssize_t read_file(int directory, const char *path, char *buffer, size_t size);
+bool write_file(int directory, const char *path, const void *bytes, size_t length);
 bool next_entry(int directory, char *buffer, size_t size, long *filled, long *at, char **name, uint8_t *type);
 
-/* cgroup.c */
+/* cgroup-setup.c */
 bool cgroup_setup(void);
 void cgroup_teardown(void);
+void cgroup_look_again(void);
+
+/* cgroup-remains.c */
 void cgroup_sweep(const char *path);
+void cgroup_take_over(struct slot *slot);
+
+/* cgroup.c */
+#define DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
 bool cgroup_create(const uint8_t id[ID_BYTES], int *fd);
 bool cgroup_populated(const struct slot *slot);
 void cgroup_kill(const struct slot *slot);
 typedef int cgroup_visitor(pid_t pid, void *argument);
 int cgroup_each(const struct slot *slot, cgroup_visitor *visit, void *argument);
 int cgroup_signal(const struct slot *slot, int signal);
+int cgroup_walk(int directory, cgroup_visitor *visit, void *argument);
 bool cgroup_remove(const uint8_t id[ID_BYTES]);
-void cgroup_take_over(struct slot *slot);
 void cgroup_leaf_path(const struct slot *slot, char *path, size_t size);
 void leaf_file(char path[64], const uint8_t id[ID_BYTES], const char *file);
 
@@ -259,10 +267,7 @@ bool delegated_directory(int choice, char *path, size_t size);
 void enable_controllers(void);
 
 /* leaf.c */
-bool write_once(const char *path, const void *bytes, size_t length);
 void leaf_copy_limits(int from, const uint8_t id[ID_BYTES]);
-void leaf_controllers(void);
-void leaf_look_again(void);
 bool leaf_limits(const struct request *request);
 bool leaf_slows(const struct request *request);
 bool leaf_enter(const struct slot *slot);

@@ -10,42 +10,6 @@
 
 static const char *const limit_files[] = {"memory.max", "memory.high", "memory.swap.max", "pids.max", "cpu.weight", "cpu.max"};
 
-bool write_once(const char *path, const void *bytes, size_t length)
-{
-  int fd = openat(K.h.cgroup, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) return false;
-  ssize_t written = write(fd, bytes, length);
-  int error = errno;
-  close(fd);
-  errno = written < 0 ? error : EIO;
-  return written == (ssize_t)length;
-}
-
-/* What the leaf of our own id, which must be there, tells of the controllers that we got. */
-void leaf_controllers(void)
-{
-  static const struct { const char *word; uint32_t feature; } wanted[] = {
-      {"memory", FEATURE_MEMORY}, {"pids", FEATURE_PIDS}, {"cpu", FEATURE_CPU}};
-  char path[64], text[256];
-  leaf_file(path, K.h.instance, "cgroup.controllers");
-  if (read_file(K.h.cgroup, path, text, sizeof text) <= 0) return;
-  text[strcspn(text, "\n")] = '\0';
-  for (char *rest = text, *word; (word = strsep(&rest, " ")) != NULL;)
-    for (int i = 0; i < 3; i++)
-      if (strcmp(word, wanted[i].word) == 0) K.h.features |= wanted[i].feature;
-}
-
-/* After an upgrade: the keeper that we were may not have asked. */
-void leaf_look_again(void)
-{
-  int leaf;
-  enable_controllers();
-  if (!cgroup_create(K.h.instance, &leaf)) return;
-  close(leaf);
-  leaf_controllers();
-  cgroup_remove(K.h.instance);
-}
-
 /* Of a leaf elsewhere. What it has no file for had no limit. */
 void leaf_copy_limits(int from, const uint8_t id[ID_BYTES])
 {
@@ -53,7 +17,7 @@ void leaf_copy_limits(int from, const uint8_t id[ID_BYTES])
   for (size_t i = 0; i < sizeof limit_files / sizeof limit_files[0]; i++) {
     ssize_t length = read_file(from, limit_files[i], value, sizeof value);
     leaf_file(path, id, limit_files[i]);
-    if (length > 0) write_once(path, value, (size_t)length);
+    if (length > 0) write_file(K.h.cgroup, path, value, (size_t)length);
   }
 }
 
@@ -71,7 +35,7 @@ static bool write_limit(const uint8_t id[ID_BYTES], const struct span *limit)
   errno = ENOTSUP;
   if (K.h.cgroup < 0) return false;
   leaf_file(path, id, file);
-  if (write_once(path, equals + 1, value)) return true;
+  if (write_file(K.h.cgroup, path, equals + 1, value)) return true;
   if (errno == ENOENT) errno = ENOTSUP; /* without its controller there is no such file */
   return false;
 }
@@ -102,5 +66,5 @@ bool leaf_enter(const struct slot *slot)
   char path[64], number[16];
   leaf_file(path, slot->id, "cgroup.procs");
   int length = snprintf(number, sizeof number, "%d", slot->pid);
-  return write_once(path, number, (size_t)length);
+  return write_file(K.h.cgroup, path, number, (size_t)length);
 }

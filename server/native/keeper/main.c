@@ -319,7 +319,7 @@ int main(int argc, char **argv)
     start_fresh();
   } else {
     if (!resume(K.resumed)) die("upgrade");
-    if (K.h.cgroup >= 0) leaf_look_again();
+    if (K.h.cgroup >= 0) cgroup_look_again();
     if (!policy_load(K.policy_path)) say("workers may run as the owner alone");
     K.tick_at = K.children_at = K.now_ms;
   }

@@ -1,4 +1,4 @@
-/* Reading /proc and directories without allocation. */
+/* Files of the kernel, and directories, without allocation. */
 #include "keeper.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +18,18 @@ ssize_t read_file(int directory, const char *path, char *buffer, size_t size)
   errno = error;
   buffer[length < 0 ? 0 : length] = '\0';
   return length;
+}
+
+/* Where it exists, and in one go. */
+bool write_file(int directory, const char *path, const void *bytes, size_t length)
+{
+  int fd = openat(directory, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return false;
+  ssize_t written = write(fd, bytes, length);
+  int error = errno;
+  close(fd);
+  errno = written < 0 ? error : EIO;
+  return written == (ssize_t)length;
 }
 
 bool read_process_stat(pid_t pid, struct process_stat *stat)
