@@ -30,6 +30,9 @@ export const REPORT: ZygoteReport = {
   why: "",
 };
 
+/** Of one whose self-test failed. */
+export const CANNOT: ZygoteReport = { ...REPORT, canFork: false, why: "An unknown V8" };
+
 export const RUNTIMES = {
   python: { interpreter: "python3", program: ["main.py"], forkLibrary: "/lib/fork.so" },
   node: { interpreter: "node", program: ["main.js"], forkLibrary: null },
@@ -65,6 +68,11 @@ export function createOf(
     spec: specOf({ target, workingDir: null, cpus: { kind: "none" } }),
     ...patch,
   });
+}
+
+/** Why a create failed; or what else came of it. */
+export function failureCode({ settled: error }: { settled: unknown }): unknown {
+  return error instanceof Error && "code" in error ? error.code : error;
 }
 
 /** What zygotes have written. */
@@ -151,15 +159,35 @@ export class TemplateFixture implements AsyncDisposable {
     });
   }
 
+  /** The outcome of a create, when there is one. */
+  outcome(order: CreateOrder): { settled: unknown } {
+    const seen: { settled: unknown } = { settled: null };
+    this.system.processes.create(order).then(
+      (record) => {
+        seen.settled = record;
+      },
+      (error: unknown) => {
+        seen.settled = error;
+      },
+    );
+    return seen;
+  }
+
   connect(): void {
     this.keeper.connect(this.templates.router(this.system.supervisor));
   }
 
   /** A template, and time for it to be ready. */
   async make(name: string, patch: Partial<TemplateSpec> = {}): Promise<void> {
-    const order = { name, owner: "uid:1", labels: {}, requestId: null };
-    await this.templates.templates.create({ ...order, spec: templateSpecOf(patch) });
+    await this.begin(name, patch);
     await this.thrive(3);
+  }
+
+  /** Nothing of it has been started yet. */
+  async begin(name: string, patch: Partial<TemplateSpec> = {}): Promise<void> {
+    const spec = templateSpecOf(patch);
+    const order = { name, owner: "uid:1", labels: {}, spec, requestId: null };
+    await this.templates.templates.create(order);
   }
 
   stateOf(name: string): TemplateState {

@@ -12,7 +12,6 @@ import { uidOf } from "../processes/fixture.js";
 import { REPORT } from "./fixture.js";
 
 export const FAILURE = failureOf("No module named app");
-export const CANNOT = { ...REPORT, canFork: false, why: "An unknown V8" };
 
 /** A template to which things happen, one after the other. */
 export class Story {

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import type { ProcessUid } from "../../../server/core/ids.js";
 import { uidOf } from "../processes/fixture.js";
-import { createOf, REPORT, SIGKILLED, TemplateFixture, templateSpecOf } from "./fixture.js";
-
-const CANNOT = { ...REPORT, canFork: false, why: "An unknown V8" };
+import { CANNOT, createOf, SIGKILLED, TemplateFixture, templateSpecOf } from "./fixture.js";
 
 describe("templates whose newest generation fails", () => {
   let fixture: TemplateFixture;

@@ -6,8 +6,8 @@ import {
   phaseOf,
   type TemplateEffect,
 } from "../../../server/templates/template-state.js";
-import { REPORT } from "./fixture.js";
-import { CANNOT, FAILURE, Story } from "./story.js";
+import { CANNOT, REPORT } from "./fixture.js";
+import { FAILURE, Story } from "./story.js";
 
 type Move =
   | "wanted"

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { idle, isSettled, phaseOf } from "../../../server/templates/template-state.js";
 import { uidOf } from "../processes/fixture.js";
-import { REPORT } from "./fixture.js";
-import { CANNOT, FAILURE, Story } from "./story.js";
+import { CANNOT, REPORT } from "./fixture.js";
+import { FAILURE, Story } from "./story.js";
 
 describe("the state of a template", () => {
   let story: Story;
