@@ -97,6 +97,19 @@ class Loading(ZygoteCase):
             worker = self.fork(zygote, "builtins:print", "own")
             self.assertEqual((worker.wait(), worker.stdout(), worker.stderr()), (0, "own\n", ""))
 
+    def test_what_is_printed_before_a_fork_is_the_zygotes_too(self) -> None:
+        zygote = self.zygote("preload_prints_at_forks")
+        for count in range(1, 4):
+            worker = self.fork(zygote, "builtins:print", "own")
+            self.assertEqual((worker.wait(), worker.stdout()), (0, "own\n"))
+            self.assertEqual(zygote.stdout(), "fork," * count)
+
+    def test_what_is_printed_before_a_fork_is_not_the_workers_without_the_library_either(self) -> None:
+        self.keeper.fork_library = None
+        zygote = self.zygote("preload_prints_at_forks")
+        worker = self.fork(zygote, "builtins:print", "own")
+        self.assertEqual((worker.wait(), worker.stdout()), (0, "own\n"))
+
     def test_fails_with_the_files_that_a_preload_left_open(self) -> None:
         path = str(self.place / "app.log")
         os.environ["SHARED_LOG"] = path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -11,6 +12,9 @@ from pathlib import Path
 from typing import Any, Callable
 
 from fake_keeper import FakeKeeper, Process
+
+# What is not flushed would be, and what goes wrong then not be seen.
+os.environ.pop("PYTHONUNBUFFERED", None)
 
 MODULES = str(Path(__file__).resolve().parent / "modules")
 

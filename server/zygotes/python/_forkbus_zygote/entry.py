@@ -9,7 +9,7 @@ from typing import NoReturn
 from .link import LINK_FD, RESULT_FD, SPECIFICATION_FD, Link
 from .main_module import begin_empty_main
 from .own_memory import OwnMemory
-from .stdio import write_lines_at_once
+from .stdio import register_flush, write_lines_at_once
 from .serving import fork_server
 from .worker import adopt, run_worker
 
@@ -23,6 +23,7 @@ def run() -> NoReturn:
     sys.argv[:] = [""]
     begin_empty_main()
     write_lines_at_once()
+    register_flush()
     memory = OwnMemory()
     link = Link(LINK_FD)
     spec = adopt(link, SPECIFICATION_FD, os.fstat(SPECIFICATION_FD).st_size, memory)

@@ -11,6 +11,7 @@ from .born import Born, die, refuse
 from .inherited import make_random_again
 from .link import LINK_FD, RESULT_FD, Link
 from .own_memory import OwnMemory
+from .stdio import flush_before_forks
 from .threads import other_threads
 
 _ID_BYTES = 16
@@ -84,6 +85,7 @@ def _fork_twice() -> int:
     middle = os.fork()
     if middle == 0:
         middle = os.getpid()
+        flush_before_forks(True)
         try:
             child = os.fork()
         except OSError as error:

@@ -9,7 +9,7 @@ from .born import Born, die, refuse
 from .inherited import make_random_again
 from .link import Link
 from .own_memory import OwnMemory
-from .stdio import flush_c_by, tell
+from .stdio import flush_before_forks, flush_c_by, tell
 from .threads import other_threads
 
 # Forks workers until it is told to stop, or the link ends: None. In each child it returns as well. What it is given is
@@ -19,6 +19,19 @@ Serve = Callable[[Callable[[], None]], Optional[Born]]
 
 def fork_server(link: Link, library: Optional[str], memory: OwnMemory) -> Serve:
     """Through the library where that can be loaded; else in Python, which is slower, and forks twice."""
+    serve = _server(link, library, memory)
+
+    def serve_with_flushes(warm_up: Callable[[], None]) -> Optional[Born]:
+        flush_before_forks(True)
+        born = serve(warm_up)
+        if born is None:
+            flush_before_forks(False)
+        return born
+
+    return serve_with_flushes
+
+
+def _server(link: Link, library: Optional[str], memory: OwnMemory) -> Serve:
     if library is not None:
         try:
             return _native_server(link, library, memory)

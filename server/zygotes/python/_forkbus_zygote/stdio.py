@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import Callable
 
@@ -17,6 +18,25 @@ def flush_stdio() -> bool:
         except Exception:
             flushed = False
     return _flush_c() == 0 and flushed
+
+
+# The process whose forks are workers. Its children, which have other ids, fork as any program does.
+_server = 0
+
+
+def register_flush() -> None:
+    """To be called before anybody else registers what is done before forks: the first comes last, and hooks may write."""
+    os.register_at_fork(before=_flush_in_server)
+
+
+def flush_before_forks(serves: bool) -> None:
+    global _server
+    _server = os.getpid() if serves else 0
+
+
+def _flush_in_server() -> None:
+    if _server == os.getpid():
+        flush_stdio()
 
 
 def _flush_by_name() -> int:
