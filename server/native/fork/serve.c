@@ -77,7 +77,7 @@ static int receive_unlocked(const struct forkbus_interpreter *interpreter, struc
   return failed;
 }
 
-enum forkbus_served forkbus_serve(const struct forkbus_interpreter *interpreter, struct forkbus_order *order) {
+int forkbus_serve(const struct forkbus_interpreter *interpreter, uint8_t *id) {
   struct packet packet;
   for (;;) {
     const int failed = receive_unlocked(interpreter, &packet);
@@ -97,36 +97,29 @@ enum forkbus_served forkbus_serve(const struct forkbus_interpreter *interpreter,
       (void)!send(LINK, "N", 1, MSG_NOSIGNAL);
       return FORKBUS_RELEASED;
     }
-    memcpy(order->id, packet.bytes + 1, ID_BYTES);
+    memcpy(id, packet.bytes + 1, ID_BYTES);
     if (has_threads()) {
       packet_close(&packet);
       return FORKBUS_THREADS;
     }
     const pid_t child = leave_reserved(&packet) ? fork_for(interpreter, &packet) : -errno;
-    if (child == 0) {
-      if (held) return FORKBUS_HELD;
-      forkbus_await_go(order);
-      return FORKBUS_BORN;
-    }
+    if (child == 0) return held ? FORKBUS_HELD : forkbus_await_go();
     packet_close(&packet);
-    if (child < 0) refuse(order->id, -child);
+    if (child < 0) refuse(id, -child);
   }
 }
 
-void forkbus_await_go(struct forkbus_order *order) {
+int forkbus_await_go(void) {
   struct packet packet;
   if (packet_await(LINK, &packet) != 0 || packet.length != 1 || packet.bytes[0] != 'G') _exit(0);
   if (packet.file_count != GO_FILES || !leave_reserved(&packet)) _exit(0);
-  const int specification = packet.files[0];
-  struct stat status;
   /* By their numbers: what was the fork server's must never be free for a file of the user. */
   if (dup3(packet.files[1], RESULT, O_CLOEXEC) < 0) _exit(0);
   for (int number = 0; number < 3; number++) {
     if (dup2(packet.files[2 + number], number) < 0) _exit(0);
   }
   for (int i = 1; i < GO_FILES; i++) close(packet.files[i]);
-  order->specification = specification;
-  order->specification_size = fstat(specification, &status) == 0 ? status.st_size : 0;
+  return packet.files[0];
 }
 
 void forkbus_set_title(char *arguments, uint64_t room, const char *title, const char *name) {

@@ -23,27 +23,21 @@ struct forkbus_interpreter {
   char *id_in_environment;
 };
 
+/* What serving ended with; what is not negative is the descriptor of a specification: this is a child, which has been told
+ * to go, and whose other files are in place. */
 enum forkbus_served {
-  FORKBUS_RAISED = -1,  /* by the handler of a signal */
-  FORKBUS_ENDED = 0,    /* with the link */
-  FORKBUS_RELEASED = 1, /* by the keeper */
-  FORKBUS_THREADS = 2,  /* an order to fork that cannot be followed: there are other threads, which the caller names */
-  FORKBUS_BORN = 3,     /* this is a child, which has been told to go: its files are in place */
-  FORKBUS_HELD = 4,     /* this is a child, which will be told to go some time */
+  FORKBUS_ENDED = -1,    /* with the link */
+  FORKBUS_RELEASED = -2, /* by the keeper */
+  FORKBUS_THREADS = -3,  /* an order to fork that cannot be followed: there are other threads, which the caller names */
+  FORKBUS_HELD = -4,     /* this is a child, which will be told to go some time */
+  FORKBUS_RAISED = -5,   /* by the handler of a signal */
 };
 
-struct forkbus_order {
-  uint8_t id[16];
-  int32_t specification; /* of FORKBUS_BORN: the descriptor */
-  int32_t reserved;
-  int64_t specification_size;
-};
-
-/* Serves until there is something for the interpreter. */
-__attribute__((visibility("default"))) enum forkbus_served forkbus_serve(const struct forkbus_interpreter *interpreter,
-                                                                         struct forkbus_order *order);
-/* A child that is held waits for its go, and puts its files in place. Without a go it exits: it has never been. */
-__attribute__((visibility("default"))) void forkbus_await_go(struct forkbus_order *order);
+/* Serves until there is something for the interpreter. `id` gets the 16 bytes of the worker of the last order. */
+__attribute__((visibility("default"))) int forkbus_serve(const struct forkbus_interpreter *interpreter, uint8_t *id);
+/* A child that is held waits for its go, and puts its files in place. Its specification; without a go it exits: it has never
+ * been. */
+__attribute__((visibility("default"))) int forkbus_await_go(void);
 
 /* What the kernel shows of the process: `title` over its arguments, which are `room` bytes, and `name`, of 15. */
 __attribute__((visibility("default"))) void forkbus_set_title(char *arguments, uint64_t room, const char *title,

@@ -13,9 +13,10 @@ _LONGEST_REASON = 480
 class Born:
     """A forked child that has been told to go; its files are in place but for its specification."""
 
-    def __init__(self, specification_fd: int, specification_size: int) -> None:
+    __slots__ = ("specification_fd",)
+
+    def __init__(self, specification_fd: int) -> None:
         self.specification_fd = specification_fd
-        self.specification_size = specification_size
 
 
 def refuse(link: Link, id: bytes, number: int, reason: str) -> None:

@@ -26,7 +26,7 @@ def run() -> NoReturn:
     register_flush()
     memory = OwnMemory()
     link = Link(LINK_FD)
-    spec = adopt(link, SPECIFICATION_FD, os.fstat(SPECIFICATION_FD).st_size, memory)
+    spec = adopt(link, SPECIFICATION_FD, memory)
     if spec.kind == "worker":
         run_worker(spec, link, memory)
     # Workers have no use for what only zygotes load.
@@ -38,5 +38,5 @@ def run() -> NoReturn:
         born = run_zygote(spec, link, serve, memory)
         # From here on in a forked child, which keeps what was the zygote's: to free it would copy its pages.
         _former.append((born, spec))
-        spec = adopt(link, born.specification_fd, born.specification_size, memory)
+        spec = adopt(link, born.specification_fd, memory)
     run_worker(spec, link, memory)

@@ -8,7 +8,7 @@ from typing import Optional
 # What library and these declarations agree on: server/native/fork/serve.h.
 _VERSION = 2
 
-ENDED, RELEASED, THREADS, BORN, HELD = range(5)
+ENDED, RELEASED, THREADS, HELD = range(-1, -5, -1)
 
 
 class _Interpreter(ctypes.Structure):
@@ -36,17 +36,6 @@ _HOOKS = (
 )
 
 
-class Order(ctypes.Structure):
-    """What serving ended with: the id of the worker, and of a child its specification."""
-
-    _fields_ = [
-        ("id", ctypes.c_uint8 * 16),
-        ("specification", ctypes.c_int32),
-        ("reserved", ctypes.c_int32),
-        ("specification_size", ctypes.c_int64),
-    ]
-
-
 class Native:
     """Raises ImportError, OSError, AttributeError or ValueError for a library that cannot be used."""
 
@@ -59,22 +48,21 @@ class Native:
         self._interpreter = _Interpreter(*hooks, None)
         self._serve = library.forkbus_serve
         self._serve.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
-        self._await_go = library.forkbus_await_go
-        self._await_go.argtypes, self._await_go.restype = [ctypes.c_void_p], None
+        self.await_go = library.forkbus_await_go
         self._set_title = library.forkbus_set_title
         self._set_title.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_char_p]
         self._set_title.restype = None
         self.flush = library.forkbus_flush
-        self._order = Order()
+        self._id = ctypes.create_string_buffer(16)
 
-    def serve(self, id_in_environment: Optional[int]) -> tuple[int, Order]:
-        """Returns in each child as well; what a handler of a signal raises is raised here."""
+    def serve(self, id_in_environment: Optional[int]) -> int:
+        """One of the above; in a child that may go its specification. What a handler of a signal raises is raised here."""
         self._interpreter.id_in_environment = id_in_environment
-        return self._serve(ctypes.addressof(self._interpreter), ctypes.addressof(self._order)), self._order
+        return int(self._serve(ctypes.addressof(self._interpreter), self._id))
 
-    def await_go(self) -> Order:
-        self._await_go(ctypes.addressof(self._order))
-        return self._order
+    def id_of_order(self) -> bytes:
+        """That of the last one."""
+        return self._id.raw
 
     def set_title(self, arguments: int, room: int, title: bytes, name: bytes) -> None:
         self._set_title(arguments, room, title, name)

@@ -74,7 +74,7 @@ def _begin(link: Link, id: bytes, descriptors: list[int], asked: int, memory: Ow
         for number, file in enumerate(standard):
             os.dup2(file, number)
             os.close(file)
-        return Born(specification, os.fstat(specification).st_size)
+        return Born(specification)
     except BaseException:
         die()
 

@@ -7,11 +7,15 @@ import os
 import sys
 from typing import Any
 
+from .born import Born
 from .functions import call, decode_arguments, encode_result, resolve
 from .inherited import make_random_again
 from .own_memory import OwnMemory
+from .result_file import ResultFile
 from .specialise import know_environment, specialise
 from .specification import Specification, read_specification
+from .stdio import flush_stdio
+from .worker_handle import WorkerHandle
 
 # More often than any interpreter looks at code before it adapts it.
 _TIMES = 20
@@ -34,12 +38,16 @@ class Rehearsal:
 
     def once(self) -> None:
         file = os.memfd_create("rehearsal")
-        size = os.write(file, self._text)
-        rehearsed = read_specification(file, size)
+        os.write(file, self._text)
+        rehearsed = read_specification(Born(file).specification_fd)
         specialise(rehearsed, self._memory)
+        ResultFile()
         target = rehearsed.target
+        function = resolve(target.function)
         arguments, keywords = decode_arguments(target.encoding, rehearsed.arguments)
-        encode_result(target.result_encoding, call(resolve(target.function), arguments, keywords))
+        WorkerHandle(rehearsed.id.hex(), rehearsed.name, (arguments, keywords), flush_stdio)
+        encode_result(target.result_encoding, call(function, arguments, keywords))
+        flush_stdio()
         know_environment()
 
     def _specification(self) -> bytes:

@@ -43,7 +43,7 @@ def _server(link: Link, library: Optional[str], memory: OwnMemory) -> Serve:
 
 
 def _native_server(link: Link, library: str, memory: OwnMemory) -> Serve:
-    from .native import BORN, HELD, THREADS, Native
+    from .native import HELD, THREADS, Native
 
     native = Native(library)
     memory.native = native
@@ -51,17 +51,17 @@ def _native_server(link: Link, library: str, memory: OwnMemory) -> Serve:
 
     def serve(warm_up: Callable[[], None]) -> Optional[Born]:
         while True:
-            kind, order = native.serve(memory.id_at)
-            if kind == THREADS:
-                refuse(link, bytes(order.id), errno.EBUSY, ", ".join(other_threads()) or "ending")
-            elif kind == BORN or kind == HELD:
+            served = native.serve(memory.id_at)
+            if served == THREADS:
+                refuse(link, native.id_of_order(), errno.EBUSY, ", ".join(other_threads()) or "ending")
+            elif served >= 0 or served == HELD:
                 # Whatever goes wrong here, its parent's code must not go on in it.
                 try:
                     make_random_again()
-                    if kind == HELD:
+                    if served == HELD:
                         warm_up()
-                        order = native.await_go()
-                    return Born(order.specification, order.specification_size)
+                        served = native.await_go()
+                    return Born(served)
                 except BaseException:
                     die()
             else:

@@ -61,12 +61,16 @@ def _step(step: int, act: Callable[..., Any], *arguments: Any) -> None:
 def know_environment() -> None:
     """Remembers what it is now, for the children of a process that will not change it any more."""
     global _known
-    _known = dict(os.environ)
+    _known = _environment()
+
+
+def _environment() -> dict[str, str]:
+    return {os.fsdecode(name): os.fsdecode(value) for name, value in os.environb._data.items()}
 
 
 def _set_environment(env: dict[str, str], inherit: bool) -> None:
     global _known
-    now = dict(os.environ) if _known is None else _known
+    now = _environment() if _known is None else _known
     _known = None
     variables = os.environb._data
     changed = [name for name, value in env.items() if now.get(name) != value]

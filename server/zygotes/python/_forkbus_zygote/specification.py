@@ -76,9 +76,9 @@ class Specification:
 _parse = json.JSONDecoder().scan_once
 
 
-def read_specification(descriptor: int, size: int) -> Specification:
+def read_specification(descriptor: int) -> Specification:
     """Reads and closes a specification's file, wherever its offset is."""
-    content = os.pread(descriptor, size, 0)
+    content = os.pread(descriptor, os.lseek(descriptor, 0, os.SEEK_END), 0)
     os.close(descriptor)
     length = int.from_bytes(content[:4], "little")
     if len(content) < 4 + length:

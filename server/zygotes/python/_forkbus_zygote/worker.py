@@ -27,11 +27,11 @@ from .tracebacks import begin_with_the_user
 from .worker_handle import WorkerHandle
 
 
-def adopt(link: Link, specification_fd: int, size: int, memory: OwnMemory) -> Specification:
+def adopt(link: Link, specification_fd: int, memory: OwnMemory) -> Specification:
     """Reads a specification and becomes what it says; says `E` and exits where it cannot."""
     try:
         try:
-            spec = read_specification(specification_fd, size)
+            spec = read_specification(specification_fd)
         except (OSError, KeyError, ValueError, TypeError) as error:
             raise StepError(SPECIFICATION, errno.EINVAL) from error
         specialise(spec, memory)
@@ -88,7 +88,7 @@ def _serve_forks(spec: Specification, link: Link, memory: OwnMemory) -> None:
     try:
         forget_input()
         disown_finalizers()
-        run_worker(adopt(link, born.specification_fd, born.specification_size, memory), link, memory)
+        run_worker(adopt(link, born.specification_fd, memory), link, memory)
     except BaseException as error:
         print(f"forkbus: a forked worker failed: {error!r}", file=sys.stderr)
     finally:

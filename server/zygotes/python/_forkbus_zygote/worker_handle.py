@@ -10,6 +10,8 @@ class WorkerHandle:
     The worker that this process is: `id` as 32 hex digits, `name`, and `arguments` as a tuple and a dict.
     """
 
+    __slots__ = ("_serve", "arguments", "id", "name")
+
     def __init__(
         self, id: str, name: str, arguments: tuple[tuple[Any, ...], dict[str, Any]], serve: Callable[[], None]
     ) -> None:
