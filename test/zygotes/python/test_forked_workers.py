@@ -173,6 +173,9 @@ class Siblings(ZygoteCase):
                 self._settle(running)
         self._settle(running)
         self.assertEqual(len(os.listdir(f"/proc/{server.pid}/fd")), before)
+        # The last worker may have ended before its server has waited for the process between them.
+        children = Path(f"/proc/{server.pid}/task/{server.pid}/children")
+        eventually(lambda: children.read_text() == "")
         with self.assertRaises(ChildProcessError):
             os.kill(server.pid, signal.SIGKILL)
             server.wait()
