@@ -3,7 +3,7 @@ import { readdirSync, readlinkSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { type KeeperClient, KeeperError, newId } from "./support/keeper-client.js";
-import { build, KeeperProcess } from "./support/keeper-process.js";
+import { build, KeeperProcess, processState } from "./support/keeper-process.js";
 import { waitUntil } from "./support/wait-until.js";
 import { Tag, Type } from "./support/wire.js";
 
@@ -63,8 +63,9 @@ describe("the keeper's writing to a worker's stdin", function () {
   });
 
   it("takes what fits, says when there is room, and closes only after everything", async () => {
-    const { id } = await client.spawned({ argv: ["/usr/bin/wc", "-c"], flags: STDIN_PIPE });
+    const { id, pid } = await client.spawned({ argv: ["/usr/bin/wc", "-c"], flags: STDIN_PIPE });
     await client.signal(id, 19);
+    await waitUntil("its stop", () => processState(pid) === "T");
     const bytes = Buffer.alloc(65_536, 120);
     const first = await client.writeStdin(id, 0n, bytes);
     assert.equal(first.u64(Tag.offset), 65_536n);
