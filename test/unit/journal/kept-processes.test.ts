@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { KeptProcesses } from "../../../server/journal/kept-processes.js";
-import { KeyedStore } from "../../../server/journal/keyed-store.js";
 import type { ProcessRecord } from "../../../server/processes/process-record.js";
 import type { Exit, ProcessState } from "../../../server/processes/process-state.js";
 import { NO_LIMITS } from "../../../server/processes/tree-limits.js";
 import { exitReport } from "../../support/fake-keeper.js";
 import { exec, recordOf, specOf, uidOf, WORKER } from "../processes/fixture.js";
+import { ownStore } from "./own-store.js";
 
 const HUGE = 2n ** 64n - 1n;
 const worker = { ...WORKER, startTicks: HUGE, startTimeMs: 1.125, cgroup: "/leaf" };
@@ -101,25 +100,10 @@ function numbered(n: number, patch: Partial<ProcessRecord> = {}): ProcessRecord 
 }
 
 describe("processes in the journal", () => {
-  let directory: string;
-
-  beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), "forkbus-kept-"));
-  });
-
-  afterEach(async () => {
-    await rm(directory, { recursive: true });
-  });
-
-  async function within<T>(
-    use: (kept: KeptProcesses, store: KeyedStore) => T | Promise<T>,
-  ): Promise<T> {
-    await using store = await KeyedStore.open({ directory });
-    return await use(new KeptProcesses(store), store);
-  }
+  const own = ownStore((store) => new KeptProcesses(store));
 
   function recovered(): Promise<ReturnType<KeptProcesses["recover"]>> {
-    return within((kept) => kept.recover());
+    return own.within((kept) => kept.recover());
   }
 
   it("are nothing at first", async () => {
@@ -143,7 +127,7 @@ describe("processes in the journal", () => {
       }),
     );
     const counters = { revision: 100, created: 50 };
-    await within(async (kept) => {
+    await own.within(async (kept) => {
       for (const record of records) await kept.save(record, counters);
     });
     const found = await recovered();
@@ -166,7 +150,7 @@ describe("processes in the journal", () => {
         servesForks: index === 1,
       }),
     );
-    await within(async (kept) => {
+    await own.within(async (kept) => {
       for (const record of records) await kept.save(record, { revision: 9, created: 9 });
     });
     const found = await recovered();
@@ -179,7 +163,7 @@ describe("processes in the journal", () => {
     const { birth: _birth, servesForks: _serves, spec, ...older } = record;
     const { target: _target, treeLimits: _limits, ...rest } = spec;
     const program = { path: "/bin/tool", argv: ["tool", "-x"] };
-    await within(async (_kept, store) => {
+    await own.within(async (_kept, store) => {
       const text = encoded({ ...older, spec: { ...program, ...rest } });
       await store.put("process/1", Buffer.from(text));
     });
@@ -196,7 +180,7 @@ describe("processes in the journal", () => {
   });
 
   it("are kept in their last version, and not when they were removed", async () => {
-    await within(async (kept) => {
+    await own.within(async (kept) => {
       await kept.save(numbered(0), { revision: 1, created: 1 });
       await kept.save(numbered(1), { revision: 2, created: 2 });
       await kept.save({ ...numbered(0), name: "last" }, { revision: 3, created: 2 });
@@ -212,14 +196,14 @@ describe("processes in the journal", () => {
   });
 
   it("leave the names of those that expired, in that order, but for those forgotten", async () => {
-    await within(async (kept) => {
+    await own.within(async (kept) => {
       const names = ["c", "a", "b", "é/ü", "d"];
       for (const [index, added] of names.entries()) {
         await kept.remove(numbered(index), { added, forgotten: added === "d" ? "c" : null });
       }
     });
     assert.deepEqual((await recovered()).expiredNames, ["a", "b", "é/ü", "d"]);
-    await within((kept) => kept.remove(numbered(9), { added: "a", forgotten: null }));
+    await own.within((kept) => kept.remove(numbered(9), { added: "a", forgotten: null }));
     assert.deepEqual((await recovered()).expiredNames, ["b", "é/ü", "d", "a"]);
   });
 
@@ -232,7 +216,7 @@ describe("processes in the journal", () => {
       "process/5": encoded(numbered(0)).replace(uidOf(1), "no uid"),
       "expired/x": "[]",
     };
-    await within(async (kept, store) => {
+    await own.within(async (kept, store) => {
       await kept.save(numbered(2), { revision: 7, created: 3 });
       for (const [key, text] of Object.entries(bad))
         await store.put(key, Buffer.from(String(text)));
@@ -249,7 +233,7 @@ describe("processes in the journal", () => {
   });
 
   it("say how far the counters had come when those are damaged", async () => {
-    await within(async (kept, store) => {
+    await own.within(async (kept, store) => {
       await kept.save(numbered(41), { revision: 50, created: 60 });
       await store.put("counters", Buffer.from("?"));
     });
@@ -262,10 +246,10 @@ describe("processes in the journal", () => {
   });
 
   it("are suspects when what followed was damaged", async () => {
-    await within((kept) => kept.save(numbered(2), { revision: 1, created: 1 }));
-    await within((kept) => kept.save(numbered(3), { revision: 2, created: 2 }));
-    await within((kept) => kept.save(numbered(4), { revision: 3, created: 3 }));
-    const path = await segmentWith(directory, numbered(3).uid);
+    await own.within((kept) => kept.save(numbered(2), { revision: 1, created: 1 }));
+    await own.within((kept) => kept.save(numbered(3), { revision: 2, created: 2 }));
+    await own.within((kept) => kept.save(numbered(4), { revision: 3, created: 3 }));
+    const path = await segmentWith(own.directory, numbered(3).uid);
     const bytes = await readFile(path);
     const at = bytes.indexOf(numbered(3).uid);
     bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);

@@ -1,13 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { KeptProcesses } from "../../../server/journal/kept-processes.js";
 import { KeptTemplates } from "../../../server/journal/kept-templates.js";
-import { KeyedStore } from "../../../server/journal/keyed-store.js";
 import type { TemplateRecord } from "../../../server/templates/template-record.js";
 import { uidOf } from "../processes/fixture.js";
 import { templateSpecOf } from "../templates/fixture.js";
+import { ownStore } from "./own-store.js";
 
 function recordOf(patch: Partial<TemplateRecord> = {}): TemplateRecord {
   return {
@@ -43,22 +40,7 @@ const FULL = templateSpecOf({
 });
 
 describe("templates in the journal", () => {
-  let directory: string;
-
-  beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), "forkbus-kept-"));
-  });
-
-  afterEach(async () => {
-    await rm(directory, { recursive: true });
-  });
-
-  async function within<T>(
-    use: (kept: KeptTemplates, store: KeyedStore) => T | Promise<T>,
-  ): Promise<T> {
-    await using store = await KeyedStore.open({ directory });
-    return await use(new KeptTemplates(store), store);
-  }
+  const own = ownStore((store) => new KeptTemplates(store));
 
   it("come back as they were, with the arguments of their init", async () => {
     const init = (bytes: readonly number[]): TemplateRecord["spec"]["init"] => ({
@@ -81,35 +63,35 @@ describe("templates in the journal", () => {
         former: { generation: 1, spec: templateSpecOf({ init: init([7]) }) },
       }),
     ];
-    await within(async (kept) => {
+    await own.within(async (kept) => {
       for (const record of records) await kept.save(record);
     });
-    const found = await within((kept) => kept.recover());
+    const found = await own.within((kept) => kept.recover());
     const byName = (a: TemplateRecord, b: TemplateRecord): number => (a.name < b.name ? -1 : 1);
     assert.deepEqual([...found.records].sort(byName), [...records].sort(byName));
     assert.deepEqual(found.unreadable, []);
   });
 
   it("are read as they were kept before they knew of a former generation", async () => {
-    await within(async (_kept, store) => {
+    await own.within(async (_kept, store) => {
       const { former, ...record } = recordOf();
       assert.equal(former, null);
       await store.put("template/app", Buffer.from(JSON.stringify(record)));
     });
-    assert.deepEqual(await within((kept) => kept.recover()), {
+    assert.deepEqual(await own.within((kept) => kept.recover()), {
       records: [recordOf()],
       unreadable: [],
     });
   });
 
   it("are kept in their last version, and not when they were removed", async () => {
-    await within(async (kept) => {
+    await own.within(async (kept) => {
       await kept.save(recordOf());
       await kept.save(recordOf({ name: "gone" }));
       await kept.save(recordOf({ generation: 9 }));
       await kept.remove("gone");
     });
-    const { records } = await within((kept) => kept.recover());
+    const { records } = await own.within((kept) => kept.recover());
     assert.deepEqual(
       records.map(({ name, generation }) => [name, generation]),
       [["app", 9]],
@@ -117,7 +99,7 @@ describe("templates in the journal", () => {
   });
 
   it("are no processes, and leave those alone", async () => {
-    await within(async (kept, store) => {
+    await own.within(async (kept, store) => {
       await kept.save(recordOf());
       const { records, unreadable } = new KeptProcesses(store).recover();
       assert.deepEqual([records, unreadable], [[], []]);
@@ -125,7 +107,7 @@ describe("templates in the journal", () => {
   });
 
   it("are there but for one that cannot be read, which is reported", async () => {
-    await within(async (kept, store) => {
+    await own.within(async (kept, store) => {
       await kept.save(recordOf());
       await store.put("template/bad", Buffer.from("{"));
       await store.put(
@@ -133,7 +115,7 @@ describe("templates in the journal", () => {
         Buffer.from(JSON.stringify({ ...recordOf(), zygotes: [{}] })),
       );
     });
-    const { records, unreadable } = await within((kept) => kept.recover());
+    const { records, unreadable } = await own.within((kept) => kept.recover());
     assert.deepEqual(records, [recordOf()]);
     assert.deepEqual(unreadable.map(({ key }) => key).sort(), ["template/bad", "template/worse"]);
   });
