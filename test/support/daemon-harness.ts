@@ -20,6 +20,10 @@ import {
   QueueServiceDefinition,
   type QueueServiceClient,
 } from "../../proto/gen/forkbus/v1/queue.js";
+import {
+  TemplateServiceDefinition,
+  type TemplateServiceClient,
+} from "../../proto/gen/forkbus/v1/template.js";
 import { packageRoot } from "../../server/kernel/package-root.js";
 import { eventually } from "./eventually.js";
 
@@ -104,6 +108,10 @@ export class DaemonHarness implements AsyncDisposable {
 
   get queues(): QueueServiceClient {
     return createClient(QueueServiceDefinition, this.#connect());
+  }
+
+  get templates(): TemplateServiceClient {
+    return createClient(TemplateServiceDefinition, this.#connect());
   }
 
   get cpus(): CpuServiceClient {

@@ -1,33 +1,83 @@
-import { constants, accessSync, realpathSync, statSync } from "node:fs";
+import { constants, accessSync, existsSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { CreateProcessRequest } from "../../../proto/gen/forkbus/v1/process.js";
-import { HARMLESS } from "./plausible-values.js";
+import { CreateProcessRequest, type ProcessSpec } from "../../../proto/gen/forkbus/v1/process.js";
+import {
+  CreateTemplateRequest,
+  type TemplateSpec,
+  UpdateTemplateRequest,
+} from "../../../proto/gen/forkbus/v1/template.js";
+import { type FunctionTarget } from "../../../proto/gen/forkbus/v1/types.js";
+import { HARMLESS, HARMLESS_FUNCTIONS } from "./plausible-values.js";
 
-const CREATE = "/forkbus.v1.ProcessService/CreateProcess";
+/** So many warm workers are as good as a thousand, and a thousand are a burden. */
+const MOST_WARM = 8;
+
+/** Whether a request of this method may be sent, which is read by the decoder that the daemon has. */
+const checks: Readonly<Record<string, ((bytes: Uint8Array) => boolean) | undefined>> = {
+  "/forkbus.v1.ProcessService/CreateProcess": (bytes) => {
+    const { process } = CreateProcessRequest.decode(bytes);
+    return isHarmlessProcess(process?.spec);
+  },
+  "/forkbus.v1.TemplateService/CreateTemplate": (bytes) => {
+    const { template } = CreateTemplateRequest.decode(bytes);
+    return isHarmlessTemplate(template?.spec);
+  },
+  "/forkbus.v1.TemplateService/UpdateTemplate": (bytes) => {
+    const { spec } = UpdateTemplateRequest.decode(bytes);
+    return isHarmlessTemplate(spec);
+  },
+};
 
 /**
  * Whether a request may be sent: a mutant must not start a program of this machine that does
- * something. It is read by the decoder that the daemon has.
+ * something, nor call a function of which nobody knows what it does.
  */
 export function isHarmless(path: string, bytes: Uint8Array): boolean {
-  if (path !== CREATE) return true;
-  const spec = decoded(bytes)?.process?.spec;
+  try {
+    return checks[path]?.(bytes) ?? true;
+  } catch {
+    // The daemon cannot read it either.
+    return true;
+  }
+}
+
+function isHarmlessProcess(spec: ProcessSpec | undefined): boolean {
   if (spec?.target === undefined) return true;
-  // What a function does nobody can tell from its name.
-  if (spec.target.$case !== "exec") return false;
-  const exec = spec.target.value;
-  const program = exec.path === "" ? (exec.argv[0] ?? "") : exec.path;
-  return candidates(program, spec.env["PATH"], spec.workingDir).every(
-    (file) => HARMLESS.some((harmless) => isSameFile(harmless, file)) || !isExecutable(file),
+  if (spec.target.$case !== "exec") return isHarmlessFunction(spec.target.value);
+  const { path, argv } = spec.target.value;
+  return isHarmlessProgram(path === "" ? (argv[0] ?? "") : path, spec);
+}
+
+/** What it preloads does no harm: whatever a mutant makes of their names, they are no programs. */
+function isHarmlessTemplate(spec: TemplateSpec | undefined): boolean {
+  if (spec === undefined) return true;
+  return (
+    isHarmlessProgram(spec.interpreter, spec) &&
+    isNowhere(spec.modulePath) &&
+    (spec.init === undefined || isHarmlessFunction(spec.init)) &&
+    spec.warmWorkers <= MOST_WARM
   );
 }
 
-function decoded(bytes: Uint8Array): CreateProcessRequest | undefined {
-  try {
-    return CreateProcessRequest.decode(bytes);
-  } catch {
-    return undefined;
-  }
+function isHarmlessFunction(target: FunctionTarget): boolean {
+  return (
+    HARMLESS_FUNCTIONS.some((harmless) => harmless === target.function) &&
+    isNowhere([...target.modulePath, target.mainFile])
+  );
+}
+
+/** Nothing can be loaded from there. */
+function isNowhere(paths: readonly string[]): boolean {
+  return paths.every((path) => path === "" || !existsSync(path));
+}
+
+function isHarmlessProgram(
+  program: string,
+  { env, workingDir }: Pick<ProcessSpec, "env" | "workingDir">,
+): boolean {
+  return candidates(program, env["PATH"], workingDir).every(
+    (file) => HARMLESS.some((harmless) => isSameFile(harmless, file)) || !isExecutable(file),
+  );
 }
 
 /** The files that the keeper may find for the program. */

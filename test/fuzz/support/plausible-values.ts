@@ -5,6 +5,7 @@ import { type Random } from "./random.js";
 export interface Known {
   readonly processes: readonly Resource[];
   readonly queues: readonly Resource[];
+  readonly templates: readonly Resource[];
   readonly subscriptions: readonly string[];
   /** A new one each time. */
   freshName(): string;
@@ -18,10 +19,20 @@ export interface Resource {
 /** The only programs that a request may name and that exist. */
 export const HARMLESS = ["/bin/true", "/bin/false"] as const;
 
+/** The only functions that a request may name, in Python and in Node; some do not exist. */
+export const HARMLESS_FUNCTIONS = [
+  "gc:collect",
+  "no_such_module:f",
+  "node:path#join",
+  "no-such-package#f",
+] as const;
+
 type Choose = (random: Random, known: Known, field: DescField) => unknown;
 
-const resources = (known: Known, { parent }: DescField): readonly Resource[] =>
-  parent.file.name.includes("queue") ? known.queues : known.processes;
+const resources = (known: Known, { parent }: DescField): readonly Resource[] => {
+  if (parent.file.name.includes("queue")) return known.queues;
+  return parent.file.name.includes("template") ? known.templates : known.processes;
+};
 
 const someName: Choose = (random, known, field) => random.pick(resources(known, field)).name;
 
@@ -34,6 +45,10 @@ const text =
   (random) =>
     random.pick(choices);
 
+/** Of what seldom goes together with the rest. */
+const rarely = (random: Random, choices: readonly string[]): string =>
+  random.chance(0.2) ? random.pick(choices) : "";
+
 /** By the field's name, whatever its message: one name means one thing in this API. */
 const byName: Readonly<Record<string, Choose | undefined>> = {
   name: (random, known, field) => {
@@ -42,6 +57,10 @@ const byName: Readonly<Record<string, Choose | undefined>> = {
   },
   names: someName,
   queue: someName,
+  template: (random, known) =>
+    rarely(random, ["python", "node", random.pick(known.templates).name]),
+  parent: (random, known) => rarely(random, [random.pick(known.templates).name]),
+  fork_from: (random, known) => rarely(random, [random.pick(known.processes).name]),
   name_prefix: text("", "fuzz", "fuzz/", "f"),
   uid: (random, known, field) =>
     random.chance(0.5) ? "" : random.pick(resources(known, field)).uid,
@@ -50,6 +69,13 @@ const byName: Readonly<Record<string, Choose | undefined>> = {
   path: (random, known, field) => (random.chance(0.8) ? "" : programs(random, known, field)),
   argv: programs,
   working_dir: text("", "/", "/tmp", "/no/such/directory"),
+  interpreter: text("", "", "", "/bin/false", "/no/such/program"),
+  function: text(...HARMLESS_FUNCTIONS),
+  preload: text("math", "node:path", "no_such_module"),
+  module_path: text("/no/such/directory"),
+  main_file: text("", "/no/such/file.py"),
+  encoding: text("", "json", "pickle", "raw"),
+  result_encoding: text("", "json", "pickle", "raw"),
   user: text("root", "root", "0", "nobody"),
   resource: text("RLIMIT_CORE", "RLIMIT_NOFILE", "RLIMIT_CPU"),
   signal: text("TERM", "SIGTERM", "CONT", "15", "WINCH", "SIGURG"),
@@ -68,7 +94,9 @@ const byName: Readonly<Record<string, Choose | undefined>> = {
   soft: (random) => random.below(100),
   hard: () => 1000,
   umask: (random) => random.pick([0, 0o22, 0o777]),
-  cpus: (random) => random.below(4),
+  cpus: (random) => random.below(2),
+  warm_workers: (random) => random.pick([0, 0, 0, 1, 2]),
+  preload_timeout_ms: (random) => random.pick([0, 0, 1, 5000]),
 };
 
 export function plausibleScalar(
@@ -110,6 +138,7 @@ function isLong(type: ScalarType): boolean {
   return type === ScalarType.INT64 || type === ScalarType.UINT64;
 }
 
-export function plausibleEnum(random: Random, { values }: DescEnum): number {
-  return random.pick(values).number;
+export function plausibleEnum(random: Random, { values, name }: DescEnum): number {
+  // The one that has no default.
+  return random.pick(name === "Runtime" ? values.slice(1) : values).number;
 }

@@ -97,7 +97,9 @@ export class RequestGenerator {
 /** Without which most requests are refused before anything is looked at. */
 function isUsual(field: DescField): boolean {
   return (
-    field.fieldKind === "message" ||
-    ["name", "queue", "argv", "items", "user", "resource"].includes(field.name)
+    (field.fieldKind === "message" && !["run_as", "limits", "cpus"].includes(field.name)) ||
+    ["name", "queue", "argv", "items", "user", "resource", "runtime", "function"].includes(
+      field.name,
+    )
   );
 }
