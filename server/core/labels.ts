@@ -52,6 +52,13 @@ export function hasLabels(labels: Labels, wanted: Labels): boolean {
   return true;
 }
 
+/** About what they take up. */
+export function labelSize(entries: Iterable<readonly [string, string]>): number {
+  let size = 0;
+  for (const [key, value] of entries) size += key.length + value.length;
+  return size;
+}
+
 function utf8Length(text: string): number {
   let bytes = 0;
   for (const character of text) {

@@ -106,7 +106,7 @@ export class ProcessService implements Handlers<typeof proto.ProcessServiceDefin
     const after = decodePageToken(filter, request.pageToken);
     const page = this.#processes.list(filter, after, pageSize(request.pageSize));
     return {
-      processes: await Promise.all(page.records.map((record) => this.#show(record, true))),
+      processes: await Promise.all(page.items.map((record) => this.#show(record, true))),
       nextPageToken: encodePageToken(filter, page.lastName),
     };
   };

@@ -64,14 +64,14 @@ export class QueueService implements Handlers<typeof QueueServiceWire> {
     const prefix = parseNamePrefix("name_prefix", request.namePrefix);
     const labels = parseLabels("labels", Object.entries(request.labels));
     const filter = ["queues", prefix, [...labels]];
-    const { queues, next } = this.#queues.list({
+    const { items, lastName } = this.#queues.list({
       prefix,
       labels,
       after: decodePageToken(filter, request.pageToken),
       pageSize: pageSize(request.pageSize),
     });
-    const nextPageToken = encodePageToken(filter, next ?? null);
-    return Promise.resolve({ queues: queues.map(fromQueue), nextPageToken });
+    const nextPageToken = encodePageToken(filter, lastName);
+    return Promise.resolve({ queues: items.map(fromQueue), nextPageToken });
   };
 
   readonly deleteQueue = async (

@@ -1,13 +1,12 @@
 import { DomainError } from "../core/errors.js";
 import { type ProcessUid } from "../core/ids.js";
+import { labelSize } from "../core/labels.js";
+import { type Listed, type Page, pageOf } from "../core/page.js";
 import { SortedNames } from "../core/sorted-names.js";
 import { Watchers } from "../core/watchers.js";
 import { type Counters, type ProcessRecord } from "./process-record.js";
 import { specBytes } from "./process-spec.js";
 import { type ProcessState } from "./process-state.js";
-
-/** Of specs in one page: with all the rest it stays below the 4 MiB that gRPC clients take. */
-const PAGE_BYTES = 1024 * 1024;
 
 export interface ProcessFilter {
   readonly namePrefix: string;
@@ -15,12 +14,6 @@ export interface ProcessFilter {
   readonly labels: Readonly<Record<string, string>>;
   /** Any of these; empty: all. */
   readonly states: readonly ProcessState["kind"][];
-}
-
-export interface ProcessPage {
-  readonly records: readonly ProcessRecord[];
-  /** Where the next page begins; null on the last page. */
-  readonly lastName: string | null;
 }
 
 /** The only owner of process records. Every change of one goes through `put` or `remove`. */
@@ -106,18 +99,8 @@ export class ProcessTable {
   }
 
   /** At most `size` records, and fewer where their specs are large. */
-  list(filter: ProcessFilter, after: string, size: number): ProcessPage {
-    const records: ProcessRecord[] = [];
-    let bytes = 0;
-    for (const name of this.#names.list(filter.namePrefix, after)) {
-      const record = this.#byName.get(name);
-      if (record === undefined || !matches(record, filter)) continue;
-      bytes += specBytes(record.spec);
-      const full = records.length === size || (records.length > 0 && bytes > PAGE_BYTES);
-      if (full) return { records, lastName: records.at(-1)?.name ?? null };
-      records.push(record);
-    }
-    return { records, lastName: null };
+  list(filter: ProcessFilter, after: string, size: number): Page<ProcessRecord> {
+    return pageOf(this.#found(filter, after), size);
   }
 
   /**
@@ -126,6 +109,14 @@ export class ProcessTable {
    */
   watch(uid: ProcessUid, onChange: () => void): Disposable {
     return this.#watchers.watch(uid, onChange);
+  }
+
+  *#found(filter: ProcessFilter, after: string): Iterable<Listed<ProcessRecord>> {
+    for (const name of this.#names.list(filter.namePrefix, after)) {
+      const item = this.#byName.get(name);
+      if (item === undefined || !matches(item, filter)) continue;
+      yield { name, item, size: specBytes(item.spec) + labelSize(Object.entries(item.labels)) };
+    }
   }
 
   #enter(record: ProcessRecord): void {

@@ -1,17 +1,13 @@
 import { type Clock } from "../core/clock.js";
 import { DomainError } from "../core/errors.js";
 import { type ProcessUid } from "../core/ids.js";
+import { type Page } from "../core/page.js";
 import { type Admission, type CreateOrder } from "./admission.js";
 import { type Keeper } from "./keeper.js";
 import { type ProcessRecord } from "./process-record.js";
 import { type StopPolicy, validateGrace } from "./process-spec.js";
 import { hasEnded, type Requester, type SignalRequest, treeHasEnded } from "./process-state.js";
-import {
-  checkUid,
-  type ProcessFilter,
-  type ProcessPage,
-  type ProcessTable,
-} from "./process-table.js";
+import { checkUid, type ProcessFilter, type ProcessTable } from "./process-table.js";
 import { type Removal } from "./removal.js";
 import { type Retention } from "./retention.js";
 import { SIGKILL } from "./signals.js";
@@ -82,7 +78,7 @@ export class Processes {
     return this.get({ name, uid });
   }
 
-  list(filter: ProcessFilter, after: string, size: number): ProcessPage {
+  list(filter: ProcessFilter, after: string, size: number): Page<ProcessRecord> {
     return this.#parts.table.list(filter, after, size);
   }
 

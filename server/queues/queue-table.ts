@@ -1,7 +1,8 @@
 import { type Items } from "../../wire/items.js";
 import { type Clock } from "../core/clock.js";
 import { DomainError } from "../core/errors.js";
-import { equalLabels, hasLabels, type Labels } from "../core/labels.js";
+import { equalLabels, hasLabels, type Labels, labelSize } from "../core/labels.js";
+import { type Listed, type Page, pageOf } from "../core/page.js";
 import { SortedNames } from "../core/sorted-names.js";
 import { type FrameLimits } from "./frame-limits.js";
 import { MemoryBudget } from "./memory-budget.js";
@@ -56,12 +57,6 @@ export interface ListQueues {
   /** Only names after this one. */
   readonly after: string;
   readonly pageSize: number;
-}
-
-export interface QueuePage {
-  readonly queues: readonly QueueView[];
-  /** The name to go on after; undefined on the last page. */
-  readonly next: string | undefined;
 }
 
 /** A waiting call as its caller names it. */
@@ -197,16 +192,8 @@ export class QueueTable {
   }
 
   /** By name. A page is what there is when it is asked for; queues made or deleted between pages may be on none. */
-  list(request: ListQueues): QueuePage {
-    const queues: QueueView[] = [];
-    for (const name of this.#names.list(request.prefix, request.after)) {
-      const entry = this.#entries.get(name);
-      if (entry === undefined || !hasLabels(entry.labels, request.labels)) continue;
-      const last = queues.at(-1);
-      if (queues.length === request.pageSize) return { queues, next: last?.name };
-      queues.push(this.#view(entry));
-    }
-    return { queues, next: undefined };
+  list(request: ListQueues): Page<QueueView> {
+    return pageOf(this.#found(request), request.pageSize);
   }
 
   /**
@@ -345,6 +332,14 @@ export class QueueTable {
   stop(): void {
     this.#stopping = true;
     for (const { queue } of this.#entries.values()) queue.close("stopping");
+  }
+
+  *#found({ prefix, labels, after }: ListQueues): Iterable<Listed<QueueView>> {
+    for (const name of this.#names.list(prefix, after)) {
+      const entry = this.#entries.get(name);
+      if (entry === undefined || !hasLabels(entry.labels, labels)) continue;
+      yield { name, item: this.#view(entry), size: labelSize(entry.labels) };
+    }
   }
 
   #require(name: string): Entry {

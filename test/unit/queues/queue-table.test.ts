@@ -46,14 +46,14 @@ describe("the queue table", () => {
       pageSize: number,
       labels = new Map<string, string>(),
     ) => {
-      const { queues, next } = table.list({ prefix, labels, after, pageSize });
-      return [queues.map(({ name }) => name), next];
+      const { items, lastName } = table.list({ prefix, labels, after, pageSize });
+      return [items.map(({ name }) => name), lastName];
     };
     assert.deepEqual(list("a/", "", 2), [["a/1", "a/2"], "a/2"]);
-    assert.deepEqual(list("a/", "a/2", 2), [["a/3", "a/9"], undefined]);
-    assert.deepEqual(list("", "", 9, new Map([["team", "x"]])), [["a/9"], undefined]);
+    assert.deepEqual(list("a/", "a/2", 2), [["a/3", "a/9"], null]);
+    assert.deepEqual(list("", "", 9, new Map([["team", "x"]])), [["a/9"], null]);
     table.delete("a/2");
-    assert.deepEqual(list("", "a/1", 9), [["a/3", "a/9", "b", "c"], undefined]);
+    assert.deepEqual(list("", "a/1", 9), [["a/3", "a/9", "b", "c"], null]);
   });
 
   it("deletes only the queue that is meant", async () => {
