@@ -18,30 +18,33 @@ interface Entry {
 
 /** The workers that one template is to make, in the order in which they were asked for. */
 export class ForkQueue {
-  #waiting: Entry[] = [];
+  /** Those that were under way before: they have waited longest. */
+  readonly #again = new Map<ProcessUid, Entry>();
+  readonly #waiting = new Map<ProcessUid, Entry>();
   readonly #underWay = new Map<ProcessUid, Entry>();
 
   /** The next is started only while there is room. */
   get hasRoom(): boolean {
-    return this.#waiting.length === 0 && this.#underWay.size < MAX_UNDER_WAY;
+    return this.#next() === undefined && this.#underWay.size < MAX_UNDER_WAY;
   }
 
   get isEmpty(): boolean {
-    return this.#waiting.length === 0 && this.#underWay.size === 0;
+    return this.#next() === undefined && this.#underWay.size === 0;
   }
 
   submit(job: BirthJob): void {
     const entry = { job, attempts: 1, server: null };
     if (job.started) this.#underWay.set(job.uid, entry);
-    else this.#waiting.push(entry);
+    else this.#waiting.set(job.uid, entry);
   }
 
   /** Starts what can be started from this source now. */
   pump(source: Source): void {
-    while (this.#waiting.length > 0 && this.#underWay.size < MAX_UNDER_WAY) {
-      const entry = this.#waiting.shift();
+    while (this.#underWay.size < MAX_UNDER_WAY) {
+      const entry = this.#next();
       if (entry === undefined) return;
       const { job } = entry;
+      this.drop(job.uid);
       const server = source.kind === "fork" ? source.server : null;
       this.#underWay.set(job.uid, { ...entry, server });
       try {
@@ -74,24 +77,26 @@ export class ForkQueue {
     this.#underWay.delete(uid);
     const attempts = entry.attempts + (isSilence(failure) ? ATTEMPTS_OF_SILENCE : 1);
     if (!isWorthAnother(failure) || attempts > MAX_ATTEMPTS) return "over";
-    // It has waited longest.
-    this.#waiting.unshift({ job: { ...entry.job, started: false }, attempts, server: null });
+    this.#again.set(uid, { job: { ...entry.job, started: false }, attempts, server: null });
     return "waits";
   }
 
   /** It is over, however that came: true when it was one of ours. */
   drop(uid: ProcessUid): boolean {
-    const waiting = this.#waiting.filter(({ job }) => job.uid !== uid);
-    const wasWaiting = waiting.length < this.#waiting.length;
-    this.#waiting = waiting;
-    return this.#underWay.delete(uid) || wasWaiting;
+    return [this.#again, this.#waiting, this.#underWay].some((jobs) => jobs.delete(uid));
   }
 
   /** Nothing serves, and nothing will. */
   failAll(error: Error): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
+    const waiting = [...this.#again.values(), ...this.#waiting.values()];
+    this.#again.clear();
+    this.#waiting.clear();
     for (const { job } of waiting) job.fail(error);
+  }
+
+  #next(): Entry | undefined {
+    const [first] = this.#again.size > 0 ? this.#again.values() : this.#waiting.values();
+    return first;
   }
 }
 

@@ -40,6 +40,10 @@ export class ForkWork {
   readonly #parts: ForkWorkParts;
   readonly #queues = new Map<string, ForkQueue>();
   readonly #pools = new Map<string, WarmPool>();
+  /** The template of each job, until that is over. */
+  readonly #templateOfJob = new Map<ProcessUid, string>();
+  /** The template of each warm worker, born or not. */
+  readonly #templateOfWarm = new Map<ProcessUid, string>();
   readonly #dueSoon = new Set<string>();
   readonly #recipes = new Map<ProcessUid, Recipe>();
 
@@ -48,7 +52,15 @@ export class ForkWork {
   }
 
   submit(job: BirthJob): void {
-    this.#queue(job.template).submit(job);
+    const { uid, template } = job;
+    this.#templateOfJob.set(uid, template);
+    this.#queue(template).submit({
+      ...job,
+      fail: (error) => {
+        this.#templateOfJob.delete(uid);
+        job.fail(error);
+      },
+    });
     // One that was deleted since the create came starts nothing any more.
     if (this.#parts.table.byName(job.template)?.record.deleted === false)
       this.#parts.want(job.template);
@@ -75,43 +87,41 @@ export class ForkWork {
 
   /** A worker of a job is born. */
   noteBorn(uid: ProcessUid): void {
-    for (const [name, queue] of this.#queues) {
-      if (!queue.noteBorn(uid)) continue;
-      const template = this.#parts.table.byName(name);
-      if (template !== undefined) this.#parts.table.put({ ...template, forks: template.forks + 1 });
-      this.pump(name);
-      this.#refill(name);
-      return;
-    }
+    const { name, queue } = this.#ofJob(uid);
+    if (queue?.noteBorn(uid) !== true) return;
+    this.#templateOfJob.delete(uid);
+    const template = this.#parts.table.byName(name);
+    if (template !== undefined) this.#parts.table.put({ ...template, forks: template.forks + 1 });
+    this.pump(name);
+    this.#refill(name);
   }
 
   /** True when the job is tried again. */
   retries(uid: ProcessUid, failure: SpawnFailure): boolean {
-    for (const [name, queue] of this.#queues) {
-      const server = queue.serverOf(uid);
-      if (server !== null && isSilence(failure)) this.#parts.silent(server);
-      const outcome = queue.noteFailed(uid, failure);
-      if (outcome === "not-ours") continue;
-      this.#pumpSoon(name);
-      return outcome === "waits";
-    }
-    return false;
+    const { name, queue } = this.#ofJob(uid);
+    const server = queue?.serverOf(uid) ?? null;
+    if (server !== null && isSilence(failure)) this.#parts.silent(server);
+    const outcome = queue?.noteFailed(uid, failure) ?? "not-ours";
+    if (outcome === "not-ours") return false;
+    if (outcome === "over") this.#templateOfJob.delete(uid);
+    this.#pumpSoon(name);
+    return outcome === "waits";
   }
 
   /** The job is over, however that came: its place is free, and it is not tried again. */
   drop(uid: ProcessUid): void {
     this.#recipes.delete(uid);
-    for (const [name, queue] of this.#queues) if (queue.drop(uid)) this.pump(name);
+    const { name } = this.#ofJob(uid);
+    if (this.#leaves(uid)) this.pump(name);
   }
 
   /** True when it only waited. */
   withdraws(uid: ProcessUid): boolean {
-    if (this.isUnderWay(uid)) return false;
-    return [...this.#queues.values()].some((queue) => queue.drop(uid));
+    return !this.isUnderWay(uid) && this.#leaves(uid);
   }
 
   isUnderWay(uid: ProcessUid): boolean {
-    return [...this.#queues.values()].some((queue) => queue.isUnderWay(uid));
+    return this.#ofJob(uid).queue?.isUnderWay(uid) ?? false;
   }
 
   /** Starts what waits, or fails it where nothing will ever serve. */
@@ -161,7 +171,7 @@ export class ForkWork {
   }
 
   isWarm(uid: ProcessUid): boolean {
-    return this.#poolOf(uid) !== undefined;
+    return this.#templateOfWarm.has(uid);
   }
 
   /** The keeper is back, and has these. */
@@ -174,23 +184,24 @@ export class ForkWork {
 
   /** A worker that was to be kept warm waits. */
   warmBorn(uid: ProcessUid): void {
-    const found = this.#poolOf(uid);
-    if (found === undefined) {
+    const name = this.#templateOfWarm.get(uid);
+    if (name === undefined) {
       this.#parts.kill(uid);
       return;
     }
-    found.pool.noteBorn(uid);
-    this.#refill(found.name);
+    this.#pool(name).noteBorn(uid);
+    this.#refill(name);
   }
 
   /** It has died, or was never born. */
   warmGone(uid: ProcessUid, failure: SpawnFailure): void {
-    const found = this.#poolOf(uid);
-    if (found === undefined) return;
-    const { server } = found.pool;
-    found.pool.noteGone(uid);
+    const name = this.#templateOfWarm.get(uid);
+    if (name === undefined) return;
+    const pool = this.#pool(name);
+    const { server } = pool;
+    pool.noteGone(uid);
     if (server !== null && isSilence(failure)) this.#parts.silent(server);
-    this.#refillLater(found.name, REFILL_AGAIN_MS);
+    this.#refillLater(name, REFILL_AGAIN_MS);
   }
 
   #source(name: string): Source | undefined {
@@ -206,9 +217,16 @@ export class ForkWork {
     return { kind: "spawn", recipe, generation: fallback?.generation ?? 0 };
   }
 
-  #poolOf(uid: ProcessUid): { readonly name: string; readonly pool: WarmPool } | undefined {
-    for (const [name, pool] of this.#pools) if (pool.has(uid)) return { name, pool };
-    return undefined;
+  #ofJob(uid: ProcessUid): { readonly name: string; readonly queue: ForkQueue | undefined } {
+    const name = this.#templateOfJob.get(uid) ?? "";
+    return { name, queue: this.#queues.get(name) };
+  }
+
+  /** True when there was such a job. */
+  #leaves(uid: ProcessUid): boolean {
+    const { queue } = this.#ofJob(uid);
+    this.#templateOfJob.delete(uid);
+    return queue?.drop(uid) ?? false;
   }
 
   /** Only when nobody waits for the fork server. */
@@ -239,11 +257,23 @@ export class ForkWork {
   }
 
   #pool(name: string): WarmPool {
+    const there = this.#pools.get(name);
+    if (there !== undefined) return there;
     const { keeper, newUid, kill } = this.#parts;
-    const hold = (uid: ProcessUid, server: ProcessUid): void => {
-      keeper.hold(uid, server);
-    };
-    const pool = this.#pools.get(name) ?? new WarmPool({ newUid, hold, kill });
+    const pool = new WarmPool({
+      newUid: () => {
+        const uid = newUid();
+        this.#templateOfWarm.set(uid, name);
+        return uid;
+      },
+      hold: (uid, server) => {
+        keeper.hold(uid, server);
+      },
+      kill,
+      left: (uid) => {
+        this.#templateOfWarm.delete(uid);
+      },
+    });
     this.#pools.set(name, pool);
     return pool;
   }

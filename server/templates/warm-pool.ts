@@ -6,6 +6,8 @@ export interface WarmPoolPort {
   newUid(): ProcessUid;
   hold(uid: ProcessUid, server: ProcessUid): void;
   kill(uid: ProcessUid): void;
+  /** It is not the pool's any more: it was taken or ended, or has died. */
+  left(uid: ProcessUid): void;
 }
 
 /** How many are forked ahead at once: refilling must not be in the way of those who wait. */
@@ -14,7 +16,8 @@ const MAX_ON_THE_WAY = 2;
 /** Workers of one template that were forked before anybody asked for them, all of one zygote. */
 export class WarmPool {
   readonly #port: WarmPoolPort;
-  readonly #ready: ProcessUid[] = [];
+  /** Whoever has waited longest is the first. */
+  readonly #ready = new Set<ProcessUid>();
   readonly #onTheWay = new Set<ProcessUid>();
   #size = 0;
   #server: Zygote | null = null;
@@ -24,7 +27,7 @@ export class WarmPool {
   }
 
   get ready(): number {
-    return this.#ready.length;
+    return this.#ready.size;
   }
 
   /** The zygote that they are forked from. */
@@ -32,35 +35,32 @@ export class WarmPool {
     return this.#server?.uid ?? null;
   }
 
-  has(uid: ProcessUid): boolean {
-    return this.#onTheWay.has(uid) || this.#ready.includes(uid);
-  }
-
   /** From now on it keeps `size` workers of this zygote; those of another one are ended. */
   serve(server: Zygote | null, size: number): void {
     this.#size = size;
     if (server?.uid === this.#server?.uid) return;
     this.#server = server;
-    for (const uid of [...this.#ready.splice(0), ...this.#onTheWay]) this.#port.kill(uid);
-    this.#onTheWay.clear();
+    for (const uid of [...this.#ready, ...this.#onTheWay]) {
+      this.noteGone(uid);
+      this.#port.kill(uid);
+    }
   }
 
   take(): { readonly uid: ProcessUid; readonly generation: number } | undefined {
-    const uid = this.#server === null ? undefined : this.#ready.shift();
+    const [uid] = this.#ready;
     if (uid === undefined || this.#server === null) return undefined;
+    this.noteGone(uid);
     return { uid, generation: this.#server.generation };
   }
 
   noteBorn(uid: ProcessUid): void {
-    if (this.#onTheWay.delete(uid)) this.#ready.push(uid);
+    if (this.#onTheWay.delete(uid)) this.#ready.add(uid);
     else this.#port.kill(uid);
   }
 
   /** It died, or was never born. */
   noteGone(uid: ProcessUid): void {
-    this.#onTheWay.delete(uid);
-    const index = this.#ready.indexOf(uid);
-    if (index >= 0) this.#ready.splice(index, 1);
+    if (this.#onTheWay.delete(uid) || this.#ready.delete(uid)) this.#port.left(uid);
   }
 
   /** What the keeper says of each now: it waits, it is not born yet, or there is none any more. */
@@ -78,7 +78,7 @@ export class WarmPool {
     while (
       this.#server !== null &&
       this.#onTheWay.size < MAX_ON_THE_WAY &&
-      this.#ready.length + this.#onTheWay.size < this.#size
+      this.#ready.size + this.#onTheWay.size < this.#size
     ) {
       const uid = this.#port.newUid();
       this.#onTheWay.add(uid);
@@ -86,7 +86,7 @@ export class WarmPool {
         this.#port.hold(uid, this.#server.uid);
       } catch {
         // The keeper is away: what there is now is not known until it is back.
-        this.#onTheWay.delete(uid);
+        this.noteGone(uid);
         return;
       }
     }

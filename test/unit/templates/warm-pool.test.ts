@@ -10,6 +10,7 @@ class World {
   readonly unborn = new Map<ProcessUid, ProcessUid>();
   readonly taken = new Set<ProcessUid>();
   readonly killed = new Set<ProcessUid>();
+  readonly left = new Set<ProcessUid>();
   isAway = false;
   server: ProcessUid | null = null;
   readonly pool: WarmPool;
@@ -29,6 +30,7 @@ class World {
         this.held.delete(uid);
         this.unborn.delete(uid);
       },
+      left: (uid) => this.left.add(uid),
     });
   }
 
@@ -71,6 +73,7 @@ class World {
     assert.ok(!this.killed.has(taken.uid), `${taken.uid} was killed`);
     if (!this.isAway) assert.ok(this.held.has(taken.uid), `${taken.uid} does not wait`);
     assert.equal(uidOf(taken.generation), this.server);
+    assert.ok(this.left.has(taken.uid), `${taken.uid} is the pool's still`);
     this.taken.add(taken.uid);
     this.held.delete(taken.uid);
   }
@@ -171,6 +174,7 @@ describe("a pool of warm workers", () => {
         for (let round = 0; round < 20; round++) run.bear(0);
         assert.ok(run.pool.ready >= size, `${run.pool.ready} of ${size} wait`);
         assert.equal(run.pool.ready, run.held.size, "one waits that the pool does not know");
+        for (const uid of run.held) assert.ok(!run.left.has(uid), `${uid} waits, and has left`);
       }),
       { numRuns: 1000 },
     );
