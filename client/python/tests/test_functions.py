@@ -19,6 +19,7 @@ import worker_functions as functions
 from daemon_harness import Daemon
 from eventually import eventually
 from forkbus import Client, ForkbusError, Process, Template, WorkerError, WorkerExitError
+from forkbus.v1 import template_pb2 as wire
 
 
 @pytest.fixture
@@ -129,8 +130,16 @@ def test_begins_afresh_or_from_what_a_template_has_loaded(bus: Client) -> None:
     with bus.spawn(functions.look) as bare:
         seen = bare.result(timeout=60)
         assert "word" not in seen and seen["parsed"] is False
+    # What was read can be changed and sent again, with the arguments of init.
+    changed = wire.UpdateTemplateRequest(name=template.name, spec=bus.templates.get(template.name).latest.spec)
+    changed.spec.env["CHANGED"] = "1"
+    bus.call(bus.templates.service.UpdateTemplate, changed)
+    again = bus.templates.wait(template.name, timeout=60)
+    assert (again.state, again.serving_generation) == ("ready", 2)
+    with bus.spawn(functions.look, template=again) as anew:
+        assert anew.result(timeout=60)["word"] == "up"
     updated = bus.templates.update(template.name, preload=["worker_functions"])
-    assert updated.newest_generation == 2
+    assert updated.newest_generation == 3
     bus.templates.wait(template.name, timeout=60)
     with bus.spawn(functions.look, template=template) as newer:
         assert newer.result(timeout=60)["parsed"] is False

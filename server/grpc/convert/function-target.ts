@@ -9,7 +9,7 @@ export type CalledFunction = Pick<
   "function" | "arguments" | "resultEncoding" | "modulePath" | "mainFile"
 >;
 
-const NO_BYTES = new Uint8Array();
+const NO_BYTES: Uint8Array = new Uint8Array();
 
 export function toFunction(target: types.FunctionTarget): CalledFunction {
   const args = toPayload(target.arguments);
@@ -27,15 +27,19 @@ export function argumentBytes(target: types.FunctionTarget | undefined): Uint8Ar
   return target?.arguments?.data ?? NO_BYTES;
 }
 
-export function fromFunction(target: CalledFunction): types.FunctionTarget {
+/** `data`: the bytes of its arguments, where they are kept. */
+export function fromFunction(target: CalledFunction, data = NO_BYTES): types.FunctionTarget {
   return {
     function: target.function,
-    arguments: { encoding: target.arguments.encoding, data: Buffer.alloc(0) },
+    arguments: { encoding: target.arguments.encoding, data: Buffer.from(data) },
     resultEncoding: target.resultEncoding,
     modulePath: [...target.modulePath],
     mainFile: target.mainFile ?? "",
   };
 }
+
+/** Of an exception's message, in lists. */
+const OUTLINED_CHARACTERS = 256;
 
 /** `brief`: in lists, where it is only said how much there is. */
 export function fromResult(result: ProcessResult, brief: boolean) {
@@ -54,8 +58,8 @@ export function fromResult(result: ProcessResult, brief: boolean) {
     outcome: {
       $case: "exception",
       value: {
-        type,
-        message,
+        type: brief ? outlined(type) : type,
+        message: brief ? outlined(message) : message,
         traceback: brief ? "" : traceback,
         payload:
           brief || payload === null
@@ -65,6 +69,10 @@ export function fromResult(result: ProcessResult, brief: boolean) {
     },
     sizeBytes: BigInt(sizeBytes),
   } as const;
+}
+
+function outlined(text: string): string {
+  return text.length <= OUTLINED_CHARACTERS ? text : `${text.slice(0, OUTLINED_CHARACTERS)}…`;
 }
 
 export const RUNTIMES = {

@@ -52,7 +52,7 @@ export function fromTemplate(
       init:
         spec.init === null
           ? undefined
-          : fromFunction({ ...spec.init, modulePath: [], mainFile: null }),
+          : fromFunction({ ...spec.init, modulePath: [], mainFile: null }, spec.init.data),
       env: { ...spec.env },
       workingDir: spec.workingDir ?? "",
       runAs: spec.runAs === null ? undefined : { user: spec.runAs },

@@ -10,6 +10,7 @@ import {
   toFunction,
 } from "../../../server/grpc/convert/function-target.js";
 import { fromTemplate, toTemplateSpec } from "../../../server/grpc/convert/template.js";
+import type { InitCall } from "../../../server/processes/fork-servers.js";
 import type { TemplateRecord } from "../../../server/templates/template-record.js";
 import { idle, type TemplateState } from "../../../server/templates/template-state.js";
 import { failureOf } from "../../../server/templates/zygote-report.js";
@@ -97,6 +98,20 @@ const record: TemplateRecord = {
   deleted: false,
 };
 
+function initOf({
+  called,
+  resultEncoding,
+  data,
+}: {
+  readonly called: string;
+  readonly resultEncoding: string;
+  readonly data: Uint8Array;
+}): InitCall {
+  const digest = data.length === 0 ? "" : createHash("sha256").update(data).digest("hex");
+  const summary = { encoding: "raw", bytes: data.length, digest };
+  return { function: called, arguments: summary, resultEncoding, data };
+}
+
 function shown(state: TemplateState, spec = record.spec): proto.Template {
   return fromTemplate({ record: { ...record, spec }, state, forks: 0 }, 3, undefined);
 }
@@ -112,15 +127,7 @@ describe("a template in the API", () => {
         parent: fc.option(name),
         preload: fc.array(text),
         init: fc.option(
-          fc.record(
-            {
-              function: text,
-              arguments: fc.constant({ encoding: "raw", bytes: 0, digest: "" }),
-              resultEncoding: text,
-              data: fc.constant(new Uint8Array()),
-            },
-            { noNullPrototype: true },
-          ),
+          fc.record({ called: text, resultEncoding: text, data: fc.uint8Array() }).map(initOf),
         ),
         env: fc.dictionary(fc.stringMatching(/^[A-Z]+$/), fc.string(), { noNullPrototype: true }),
         workingDir: fc.option(text),
@@ -136,7 +143,13 @@ describe("a template in the API", () => {
       fc.property(spec, (original) => {
         const sent = shown(idle(1), original).spec ?? assert.fail("no spec");
         const bytes = proto.TemplateSpec.encode(sent).finish();
-        assert.deepEqual(toTemplateSpec(proto.TemplateSpec.decode(bytes)), original);
+        const { init, ...rest } = toTemplateSpec(proto.TemplateSpec.decode(bytes));
+        const { init: originalInit, ...originalRest } = original;
+        assert.deepEqual(rest, originalRest);
+        assert.deepEqual(
+          init && { ...init, data: [...init.data] },
+          originalInit && { ...originalInit, data: [...originalInit.data] },
+        );
       }),
     );
   });

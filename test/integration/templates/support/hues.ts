@@ -7,8 +7,14 @@ while "GATE" in os.environ and not os.path.exists(os.environ["GATE"]):
     time.sleep(0.005)
 if os.environ.get("BROKEN"):
     raise RuntimeError("broken")
+begun = None
+def begin(colour):
+    global begun
+    begun = colour
+def weigh(data):
+    begin(str(len(data)))
 def colour():
-    return os.environ.get("COLOUR", "")
+    return begun or os.environ.get("COLOUR", "")
 def stay():
     time.sleep(600)
 `;
@@ -19,7 +25,11 @@ import { setTimeout as delay } from "node:timers/promises";
 const { GATE, BROKEN } = process.env;
 while (GATE !== undefined && !existsSync(GATE)) await delay(5);
 if (BROKEN) throw new Error("broken");
-export const colour = () => process.env.COLOUR ?? "";
+let begun;
+export const begin = (colour) => {
+  begun = colour;
+};
+export const colour = () => begun ?? process.env.COLOUR ?? "";
 export const stay = () => delay(600_000);
 `;
 
