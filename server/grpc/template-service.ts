@@ -56,7 +56,7 @@ export class TemplateService implements Handlers<typeof proto.TemplateServiceDef
     const after = decodePageToken(filter, request.pageToken);
     const page = this.#templates.list(filter, after, pageSize(request.pageSize));
     return Promise.resolve({
-      templates: page.templates.map((template) => this.#brief(template)),
+      templates: page.items.map((template) => this.#brief(template)),
       nextPageToken: encodePageToken(filter, page.lastName),
     });
   };

@@ -1,6 +1,10 @@
-import { invalidField } from "../core/errors.js";
+import { DomainError, invalidField } from "../core/errors.js";
 import { type InitCall } from "../processes/fork-servers.js";
-import { validateEnvironment, validateWorkingDir } from "../processes/process-spec.js";
+import {
+  canonicalText,
+  validateEnvironment,
+  validateWorkingDir,
+} from "../processes/process-spec.js";
 import { type Runtime, validateFunction, validateModulePath } from "../processes/target.js";
 
 /** How a zygote is made; validated, with every default filled in. */
@@ -27,6 +31,8 @@ const MAX_PRELOAD_TIMEOUT_MS = 600_000;
 const MAX_WARM_WORKERS = 1024;
 const MAX_PRELOADS = 256;
 const MAX_TEXT_BYTES = 256 * 1024;
+/** With a zygote's report or failure it is given back in one message of 4 MiB. */
+const MAX_SPEC_SIZE = 3 * 1024 * 1024;
 
 export function emptySpec(runtime: Runtime): TemplateSpec {
   return {
@@ -76,6 +82,7 @@ export function validateTemplateSpec(spec: TemplateSpec): TemplateSpec {
   if (spec.interpreter !== null) validateInterpreter(spec.interpreter);
   range("spec.preload_timeout_ms", spec.preloadTimeoutMs, 1, MAX_PRELOAD_TIMEOUT_MS);
   range("spec.warm_workers", spec.warmWorkers, 0, MAX_WARM_WORKERS);
+  validateSize(spec);
   if (spec.parent === null) return spec;
   for (const [field, value] of [
     ["spec.interpreter", spec.interpreter],
@@ -98,6 +105,32 @@ function validateInterpreter(path: string): void {
     "spec.interpreter",
     path.slice(0, 64),
     `spec.interpreter is an absolute path, or a name to look up in PATH, got ${JSON.stringify(path.slice(0, 64))}`,
+  );
+}
+
+/** About what it takes up. */
+export function templateSize(spec: TemplateSpec): number {
+  const { init } = spec;
+  let size = init === null ? 0 : init.function.length + init.data.length;
+  for (const text of [...spec.preload, ...spec.keepFds, ...spec.modulePath]) size += text.length;
+  for (const [name, value] of Object.entries(spec.env)) size += name.length + value.length;
+  return size;
+}
+
+/** Equal for specs that make the same zygotes, and for no others. */
+export function templateText(spec: TemplateSpec): string {
+  // Of megabytes of arguments the digest says as much.
+  const init = spec.init === null ? null : { ...spec.init, data: null };
+  return canonicalText({ ...spec, init });
+}
+
+function validateSize(spec: TemplateSpec): void {
+  const size = templateSize(spec);
+  if (size <= MAX_SPEC_SIZE) return;
+  throw new DomainError(
+    "payload-too-large",
+    `The spec takes up ${size} bytes, at most ${MAX_SPEC_SIZE} can be`,
+    { facts: { field: "spec", bytes: String(size), max_bytes: String(MAX_SPEC_SIZE) } },
   );
 }
 

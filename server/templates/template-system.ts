@@ -22,6 +22,10 @@ export interface TemplateSystemParts {
   readonly log: ZygoteLog;
   readonly newUid: () => ProcessUid;
   readonly baseEnvironment: Readonly<Record<string, string>>;
+  /** Built-in ones included. */
+  readonly maxTemplates?: number;
+  /** For the specs of all templates together. */
+  readonly maxSpecBytes?: number;
 }
 
 /** The parts that templates are made of, joined. */
@@ -47,13 +51,7 @@ export class TemplateSystem implements AsyncDisposable {
       recipe: ({ spec }) => recipeOf(spec, table, runtimes),
       user: parts.user,
     });
-    this.templates = new Templates({
-      table,
-      store,
-      zygotes: this.zygotes,
-      newUid,
-      clock,
-    });
+    this.templates = new Templates({ ...parts, table, zygotes: this.zygotes });
     this.forkServers = new TemplateForkServers({
       table,
       work: this.zygotes.work,

@@ -3,6 +3,7 @@ import { SortedNames } from "../core/sorted-names.js";
 import { type ProcessUid } from "../core/ids.js";
 import { Watchers } from "../core/watchers.js";
 import { inGeneration, type TemplateRecord } from "./template-record.js";
+import { templateSize } from "./template-spec.js";
 import { idle, type TemplateState } from "./template-state.js";
 
 /** A template: what is kept of it, and what has become of it. */
@@ -35,6 +36,7 @@ export class TemplateTable {
   readonly #ofZygote = new Map<ProcessUid, string>();
   readonly #watchers = new Watchers<string>();
   #revision: number;
+  #bytes = 0;
 
   constructor(records: readonly TemplateRecord[]) {
     this.#revision = Math.max(0, ...records.map(({ revision }) => revision));
@@ -42,6 +44,16 @@ export class TemplateTable {
       const state = idle(record.generation, record.former?.generation);
       this.#enter({ record, state, forks: 0 });
     }
+  }
+
+  /** Deleted and built-in ones included. */
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  /** About what the specs of all templates take up. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Deleted ones included. */
@@ -68,13 +80,17 @@ export class TemplateTable {
     return name === undefined ? undefined : this.#byName.get(name);
   }
 
-  /** Under the next revision where what is kept has changed. */
+  /** A record under the next revision, to be kept before it is put. */
+  revised(record: TemplateRecord): TemplateRecord {
+    return { ...record, revision: ++this.#revision };
+  }
+
+  /** Under the next revision where what is kept has changed, and was not revised for that. */
   put(template: Template): Template {
-    const before = this.#byName.get(template.record.name);
-    const changed = before?.record !== template.record;
-    const next = changed
-      ? { ...template, record: { ...template.record, revision: ++this.#revision } }
-      : template;
+    const { record } = template;
+    const before = this.#byName.get(record.name)?.record;
+    const isRevised = record === before || record.revision > (before?.revision ?? 0);
+    const next = isRevised ? template : { ...template, record: this.revised(record) };
     this.#enter(next);
     this.#watchers.wake(next.record.name);
     return next;
@@ -84,6 +100,7 @@ export class TemplateTable {
     const template = this.#byName.get(name);
     if (template === undefined) return;
     for (const { uid } of template.record.zygotes) this.#ofZygote.delete(uid);
+    this.#bytes -= sizeOf(template.record);
     this.#byName.delete(name);
     this.#names.delete(name);
     this.#watchers.wake(name);
@@ -104,10 +121,19 @@ export class TemplateTable {
   }
 
   #enter(template: Template): void {
-    const { name, zygotes } = template.record;
-    for (const { uid } of this.#byName.get(name)?.record.zygotes ?? []) this.#ofZygote.delete(uid);
+    const { record } = template;
+    const { name, zygotes, spec, former } = record;
+    const before = this.#byName.get(name)?.record;
+    for (const { uid } of before?.zygotes ?? []) this.#ofZygote.delete(uid);
+    if (before?.spec !== spec || before.former !== former) {
+      this.#bytes += sizeOf(record) - (before === undefined ? 0 : sizeOf(before));
+    }
     for (const { uid } of zygotes) this.#ofZygote.set(uid, name);
     this.#byName.set(name, template);
     this.#names.add(name);
   }
+}
+
+function sizeOf({ spec, former }: TemplateRecord): number {
+  return templateSize(spec) + (former === null ? 0 : templateSize(former.spec));
 }

@@ -1,153 +1,60 @@
-import { type Clock } from "../core/clock.js";
-import { DomainError, invalidField } from "../core/errors.js";
-import { type ProcessUid } from "../core/ids.js";
-import { canonicalText } from "../processes/process-spec.js";
+import { labelSize } from "../core/labels.js";
+import { type Listed, type Page, pageOf } from "../core/page.js";
 import { type Runtime } from "../processes/target.js";
 import { waitUntil } from "../processes/waiting.js";
-import { type FormerSpec, type TemplateRecord, type TemplateStore } from "./template-record.js";
-import { emptySpec, type TemplateSpec, validateTemplateSpec } from "./template-spec.js";
-import { isSettled, phaseOf } from "./template-state.js";
-import { newTemplate, type Template, type TemplateTable } from "./template-table.js";
-import { type ZygoteSupervisor } from "./zygote-supervisor.js";
-
-export interface CreateTemplateOrder {
-  readonly name: string;
-  readonly owner: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly spec: TemplateSpec;
-  /** Null: the create is not idempotent. */
-  readonly requestId: string | null;
-}
+import {
+  type CreateTemplateOrder,
+  TemplateEdits,
+  type TemplateEditsParts,
+} from "./template-edits.js";
+import { emptySpec, templateSize, type TemplateSpec } from "./template-spec.js";
+import { isSettled } from "./template-state.js";
+import { newTemplate, type Template } from "./template-table.js";
 
 export interface TemplateFilter {
   readonly namePrefix: string;
   readonly labels: Readonly<Record<string, string>>;
 }
 
-export interface TemplatesParts {
-  readonly table: TemplateTable;
-  readonly store: TemplateStore;
-  readonly zygotes: ZygoteSupervisor;
-  readonly newUid: () => ProcessUid;
-  readonly clock: Clock;
-}
-
-const DELETE_WAIT_MS = 2000;
-
 const RUNTIMES: readonly Runtime[] = ["python", "node"];
 
 /** What clients can do with templates. */
 export class Templates {
-  readonly #parts: TemplatesParts;
+  readonly #parts: TemplateEditsParts;
+  readonly #edits: TemplateEdits;
 
-  constructor(parts: TemplatesParts) {
+  constructor(parts: TemplateEditsParts) {
     this.#parts = parts;
+    this.#edits = new TemplateEdits(parts);
     for (const runtime of RUNTIMES) this.#build(runtime);
   }
 
-  /** Resolves when it is kept; its zygote starts then. */
-  async create(order: CreateTemplateOrder): Promise<Template> {
-    const { table, store, newUid, clock } = this.#parts;
-    const spec = validateTemplateSpec(order.spec);
-    const there = table.byName(order.name);
-    if (there !== undefined) return this.#repeated(there, order);
-    this.#checkParent(order.name, spec);
-    const made = { ...order, spec, uid: newUid(), builtIn: false, createTimeMs: clock.wallTime() };
-    const template = table.put(newTemplate(made));
-    try {
-      await store.save(template.record);
-    } catch (error) {
-      table.remove(order.name);
-      throw error;
-    }
-    this.#parts.zygotes.changes.want(order.name);
-    return this.get(order.name);
+  /** Kept, and its zygote starts. */
+  create(order: CreateTemplateOrder): Promise<Template> {
+    return this.#edits.create(order);
   }
 
   get(name: string): Template {
     return this.#parts.table.existing(name);
   }
 
+  /** Another generation, unless the spec is the same and has not failed. */
+  update(name: string, spec: TemplateSpec): Promise<Template> {
+    return this.#edits.update(name, spec);
+  }
+
+  /** Its zygote ends. */
+  delete(name: string): Promise<void> {
+    return this.#edits.delete(name);
+  }
+
   warmWorkers(name: string): number {
     return this.#parts.zygotes.work.warmWorkers(name);
   }
 
-  /** At most `size`, after that name; and the last name where there are more. */
-  list(filter: TemplateFilter, after: string, size: number) {
-    const templates: Template[] = [];
-    for (const name of this.#parts.table.names(filter.namePrefix, after)) {
-      const template = this.#parts.table.byName(name);
-      if (template === undefined || template.record.deleted) continue;
-      const { labels } = template.record;
-      if (!Object.entries(filter.labels).every(([key, value]) => labels[key] === value)) continue;
-      if (templates.length === size)
-        return { templates, lastName: templates.at(-1)?.record.name ?? null };
-      templates.push(template);
-    }
-    return { templates, lastName: null };
-  }
-
-  /** Another generation, unless the spec is the same and has not failed. */
-  async update(name: string, spec: TemplateSpec): Promise<Template> {
-    const { table, store, zygotes } = this.#parts;
-    const { record, state } = this.get(name);
-    this.#mustNotBeBuiltIn(record);
-    validateTemplateSpec(spec);
-    this.#checkParent(name, spec);
-    if (spec.runtime !== record.spec.runtime) {
-      throw invalidField(
-        "spec.runtime",
-        spec.runtime,
-        `Template ${name} is of ${record.spec.runtime}, and stays so`,
-      );
-    }
-    if (canonicalText(spec) === canonicalText(record.spec) && phaseOf(state) !== "failed")
-      return this.get(name);
-    const former = formerOf(this.get(name));
-    const changed = { ...record, spec, former, generation: state.newest + 1 };
-    await store.save(changed);
-    try {
-      // Meanwhile another update may have made this one a circle.
-      this.#checkParent(name, spec);
-    } catch (error) {
-      await store.save(this.get(name).record);
-      throw error;
-    }
-    const now = this.get(name);
-    table.put({ ...now, record: { ...now.record, spec, former: formerOf(now) } });
-    zygotes.changes.change(name);
-    return this.get(name);
-  }
-
-  async delete(name: string): Promise<void> {
-    const { table, store, zygotes, clock } = this.#parts;
-    const template = table.byName(name);
-    if (template === undefined || template.record.deleted) return;
-    this.#mustNotBeBuiltIn(template.record);
-    const users = table.childrenOf(name).map(({ record }) => record.name);
-    if (users.length > 0) {
-      throw new DomainError(
-        "template-in-use",
-        `Other templates are based on ${name}: ${users.join(", ")}`,
-        {
-          facts: { users: users.join(",") },
-        },
-      );
-    }
-    // At once: what happens to its zygotes meanwhile must not be forgotten.
-    const { record } = table.put({ ...template, record: { ...template.record, deleted: true } });
-    try {
-      await store.save(record);
-    } catch (error) {
-      const now = table.byName(name);
-      if (now !== undefined) table.put({ ...now, record: { ...now.record, deleted: false } });
-      throw error;
-    }
-    zygotes.delete(name);
-    // The name is free when its zygotes have gone, which takes long only while the keeper is away.
-    const watch = (onChange: () => void): Disposable => table.watch(name, onChange);
-    const holds = (): boolean => table.byName(name)?.record.uid !== record.uid;
-    await waitUntil({ watch, holds }, DELETE_WAIT_MS, clock, new AbortController().signal);
+  /** At most `count`, after that name, and fewer where they are large. */
+  list(filter: TemplateFilter, after: string, count: number): Page<Template> {
+    return pageOf(this.#found(filter, after), count);
   }
 
   /** False when the wait ran out. Fails with `template-not-found` when it is deleted meanwhile. */
@@ -183,57 +90,24 @@ export class Templates {
     );
   }
 
-  #repeated(
-    there: Template,
-    { owner, requestId, spec, labels, name }: CreateTemplateOrder,
-  ): Template {
-    const { record } = there;
-    if (
-      record.deleted ||
-      requestId === null ||
-      record.requestId !== requestId ||
-      record.owner !== owner
-    ) {
-      throw new DomainError("template-exists", `There is a template ${name} already`, {
-        facts: { name },
-      });
+  *#found({ namePrefix, labels }: TemplateFilter, after: string): Iterable<Listed<Template>> {
+    const { table } = this.#parts;
+    for (const name of table.names(namePrefix, after)) {
+      const item = table.byName(name);
+      if (item === undefined || item.record.deleted) continue;
+      const { record } = item;
+      if (!Object.entries(labels).every(([key, value]) => record.labels[key] === value)) continue;
+      yield { name, item, size: shownSize(item) };
     }
-    if (
-      canonicalText({ spec, labels }) !==
-      canonicalText({ spec: record.spec, labels: record.labels })
-    ) {
-      throw new DomainError(
-        "request-id-reused",
-        `The request_id ${requestId} was used for another template of that name`,
-        { facts: { method: "CreateTemplate" } },
-      );
-    }
-    return there;
-  }
-
-  #checkParent(name: string, { parent, runtime }: TemplateSpec): void {
-    for (let above = parent; above !== null;) {
-      if (above === name) {
-        throw invalidField("spec.parent", name, `Template ${name} would be its own parent`);
-      }
-      const { spec } = this.get(above).record;
-      if (spec.runtime !== runtime) {
-        throw invalidField("spec.runtime", runtime, `The parent ${above} is of ${spec.runtime}`);
-      }
-      above = spec.parent;
-    }
-  }
-
-  #mustNotBeBuiltIn({ name, builtIn }: TemplateRecord): void {
-    if (!builtIn) return;
-    throw new DomainError("template-in-use", `The template ${name} is built in`, {
-      facts: { users: "" },
-    });
   }
 }
 
-/** What is to be known of it once it has another spec. */
-function formerOf({ record, state }: Template): FormerSpec | null {
-  const { generation, spec, former } = record;
-  return state.proven === generation ? { generation, spec } : former;
+/** About what is shown of it in lists. */
+function shownSize({ record, state }: Template): number {
+  const size = templateSize(record.spec) + labelSize(Object.entries(record.labels));
+  if (state.failure === null) return size;
+  const { exception, message, threads, openFiles, stderrTail } = state.failure.failure;
+  const raised = exception === null ? [] : [exception.message, exception.traceback];
+  const texts = [message, stderrTail, ...raised, ...threads, ...openFiles];
+  return texts.reduce((sum, text) => sum + text.length, size);
 }

@@ -54,8 +54,8 @@ export class ZygoteStarter {
     const template = table.byName(name);
     const zygote = template?.state.loading;
     if (template === undefined || zygote?.uid !== uid) return;
-    const kept = { ...template.record, zygotes: [...template.record.zygotes, zygote] };
-    table.put({ ...template, record: kept });
+    const zygotes = [...template.record.zygotes, zygote];
+    const { record: kept } = table.put({ ...template, record: { ...template.record, zygotes } });
     this.#unordered.add(uid);
     try {
       await this.#parts.store.save(kept);

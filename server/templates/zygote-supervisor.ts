@@ -302,8 +302,10 @@ export class ZygoteSupervisor implements AsyncDisposable {
     const template = this.#parts.table.ofZygote(uid);
     if (template === undefined) return;
     const zygotes = template.record.zygotes.filter((zygote) => zygote.uid !== uid);
-    const record = { ...template.record, zygotes };
-    this.#parts.table.put({ ...template, record });
+    const { record } = this.#parts.table.put({
+      ...template,
+      record: { ...template.record, zygotes },
+    });
     if (this.#removeDeleted(record.name)) return;
     // A record that still names it does no harm: the keeper will not know it.
     this.#follow(this.#parts.store.save(record));

@@ -112,7 +112,10 @@ export class TemplateFixture implements AsyncDisposable {
   #obeyed = 0;
 
   /** `before`: what a daemon that was here before has left. */
-  constructor(before?: TemplateFixture) {
+  constructor(
+    before?: TemplateFixture,
+    limits: { readonly maxTemplates?: number; readonly maxSpecBytes?: number } = {},
+  ) {
     this.keeper = before?.keeper ?? new FakeKeeper();
     this.store = before?.store ?? new FakeRecordStore();
     this.templateStore = before?.templateStore ?? new FakeTemplateStore();
@@ -134,6 +137,7 @@ export class TemplateFixture implements AsyncDisposable {
     };
     this.templates = new TemplateSystem({
       ...shared,
+      ...limits,
       records: [...this.templateStore.records.values()],
       store: this.templateStore,
       files: this.files,
