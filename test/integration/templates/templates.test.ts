@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { Runtime } from "../../../proto/gen/forkbus/v1/types.js";
 import { type Client, connect, type Template } from "../../../client/typescript/index.js";
-import { DaemonHarness } from "../../support/daemon-harness.js";
+import { type DaemonHarness } from "../../support/daemon-harness.js";
 import { eventually } from "../../support/eventually.js";
 import { childrenOf } from "../daemon/support/proc-fs.js";
 import { type FunctionFiles } from "./support/function-files.js";
