@@ -1,6 +1,7 @@
 import { type CpuLedger } from "../cpus/cpu-ledger.js";
 import { formatCpuSet } from "../cpus/cpu-set.js";
 import { type KeeperClient } from "../kernel/keeper/keeper-client.js";
+import { type KeeperFeatures } from "../kernel/keeper/keeper-decode.js";
 import { type Processes } from "../processes/processes.js";
 import {
   type Check,
@@ -29,6 +30,22 @@ export interface DaemonReportParts {
   readonly diagnose: () => Promise<readonly Check[]>;
 }
 
+/** What every daemon of this version can do. */
+const ALWAYS = [
+  "start.spawn",
+  "start.forkserver",
+  "start.fork",
+  "templates",
+  "cpus",
+  "queues.auto",
+];
+
+function cgroupCapabilities(features: KeeperFeatures | undefined): readonly string[] {
+  if (features === undefined) return [];
+  const limits = features.controllers.map((controller) => `cgroup.${controller}`);
+  return [...(features.cgroupLeaves ? ["cgroup.leaves"] : []), ...limits];
+}
+
 /** The daemon's report of itself, put together when somebody asks. */
 export class DaemonReport implements ServerReport {
   readonly #parts: DaemonReportParts;
@@ -39,10 +56,9 @@ export class DaemonReport implements ServerReport {
 
   facts(): ServerFacts {
     const { version, storeId, hostName, startTimeMs, limits, keeper, revision } = this.#parts;
-    const leaves = keeper.welcome?.features.cgroupLeaves === true;
     return {
       version,
-      capabilities: ["start.spawn", "queues.auto", ...(leaves ? ["cgroup.leaves"] : [])],
+      capabilities: [...ALWAYS, ...cgroupCapabilities(keeper.welcome?.features)],
       limits,
       storeId,
       revision: revision(),
