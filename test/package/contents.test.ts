@@ -10,7 +10,7 @@ const BELONGS: readonly RegExp[] = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|THIRD_PARTY\.md)$/,
   /^licenses\/[\w.-]+\.txt$/,
   /^docs\/[A-Z-]+\.md$/,
-  /^deploy\/(README\.md|Containerfile|container-entrypoint|systemd\/forkbus[\w.-]*)$/,
+  /^deploy\/(README\.md|Containerfile|container-entrypoint|systemd\/forkbus[\w.-]*(\/\w+\.conf)?)$/,
   /^examples\/hello-multiprocessing\.ts$/,
   /^proto\/(forkbus\/v1\/\w+\.proto|gen\/\w+\.binpb)$/,
   // What runs, and its maps for readable stack traces.
