@@ -2,7 +2,7 @@ import { type Clock } from "../core/clock.js";
 import { DomainError } from "../core/errors.js";
 import { type ProcessUid } from "../core/ids.js";
 import { ArgumentMemory } from "./argument-memory.js";
-import { functionOrder, liveForkOrder, programOrder } from "./birth-order.js";
+import { functionOrder, isPlain, liveForkOrder, programOrder } from "./birth-order.js";
 import { type Births } from "./births.js";
 import { type ForkServers, type Source, type WarmWorker } from "./fork-servers.js";
 import { type BirthOrder, give, type Keeper, type UserIds } from "./keeper.js";
@@ -201,7 +201,7 @@ export class Admission {
       revision: 0,
       placement,
       birth: {
-        method: methodOf(spec.target),
+        method: warm?.forked === false ? "spawn" : methodOf(spec.target),
         generation: warm?.generation ?? 0,
         warm: warm !== undefined,
         timings: null,
@@ -215,9 +215,10 @@ export class Admission {
     return { record, limits: limits.settings, warm };
   }
 
-  #takeWarm({ target }: ProcessSpec): WarmWorker | undefined {
+  #takeWarm(spec: ProcessSpec): WarmWorker | undefined {
+    const { target } = spec;
     if (target.kind === "exec" || target.origin.method !== "forkserver") return undefined;
-    return this.#parts.forkServers.takeWarm(target.origin.template);
+    return this.#parts.forkServers.takeWarm(target.origin.template, isPlain(spec));
   }
 
   /** The intent is kept: the worker is ordered, now or when its fork server has time for it. */
@@ -260,8 +261,7 @@ export class Admission {
   ): void {
     const { forkServers, supervisor } = this.#parts;
     if (warm !== undefined) {
-      const { recipe, generation } = warm;
-      this.#order(order({ kind: "go", recipe, generation }));
+      this.#order(order({ kind: "go", ...warm }));
     }
     forkServers.submit({
       uid,
@@ -299,7 +299,7 @@ export class Admission {
     table.remove(record.uid);
     placements.release(record.uid);
     births.fail(record.uid, reason);
-    // A worker that was forked in advance waits for an order, which nobody will give.
+    // A worker that was made in advance waits for an order, which nobody will give.
     if (record.birth.warm)
       await keeper.signal(record.uid, SIGKILL, "worker").catch(() => undefined);
     // Where the intent was kept and cannot be removed, the next start of the daemon drops it.

@@ -1,9 +1,11 @@
 import { type Recipe, type Source } from "./fork-servers.js";
 import { type BirthOrder, type SpawnOrder, type UserIds, type WorkerFiles } from "./keeper.js";
 import { type ProcessRecord } from "./process-record.js";
+import { type ProcessSpec } from "./process-spec.js";
 import {
   callOf,
   encodeSpecification,
+  initOf,
   numberedRlimits,
   type WorkerSpecification,
 } from "./specification.js";
@@ -65,15 +67,26 @@ export function functionOrder(
       specification: encodeSpecification(freshWorker(record, target, recipe), args),
     };
   }
+  const isPrestarted = source.kind === "go" && !source.forked;
   const worker: WorkerSpecification = {
-    ...forkedWorker(record, target, recipe.forkLibrary),
+    ...(isPrestarted
+      ? prestartedWorker(record, target, recipe)
+      : forkedWorker(record, target, recipe.forkLibrary)),
     env,
     inherit: false,
     workingDir: record.spec.workingDir ?? recipe.workingDir ?? "/",
   };
   const specification = encodeSpecification(worker, args);
-  if (source.kind === "go") return { kind: "go", ...given, specification };
-  return { kind: "fork", ...given, server: source.server, specification };
+  if (source.kind === "fork")
+    return { kind: "fork", ...given, server: source.server, specification };
+  return { kind: "go", ...given, cpus: isPrestarted ? record.placement : null, specification };
+}
+
+/** Whether a worker will do that was spawned before it was known what for: it has files, and no limits of its own. */
+export function isPlain(spec: ProcessSpec): boolean {
+  const { openStdin, mergeStderr, stdout, stderr, rlimits } = spec;
+  const hasFiles = stdout === "file" && stderr === "file" && !openStdin && !mergeStderr;
+  return hasFiles && rlimits.length === 0;
 }
 
 /** The order for a function in a fork of a live worker, whose state and surroundings it has. */
@@ -118,7 +131,6 @@ function freshWorker(
   target: FunctionTarget,
   recipe: Recipe,
 ): WorkerSpecification {
-  const { init } = recipe;
   return {
     ...common(record, target, recipe.forkLibrary),
     env: null,
@@ -129,8 +141,18 @@ function freshWorker(
     rlimits: [],
     searchPath: [...target.modulePath, ...recipe.modulePath],
     preload: recipe.preload,
-    init: init === null ? null : { ...callOf(init), data: base64(init.data) },
+    init: initOf(recipe),
   };
+}
+
+/** It has loaded everything, and may have nothing by which it could see to its CPUs and limits. */
+function prestartedWorker(
+  record: ProcessRecord,
+  target: FunctionTarget,
+  recipe: Recipe,
+): WorkerSpecification {
+  const { umask } = record.spec;
+  return { ...freshWorker(record, target, recipe), umask, preload: [], init: null };
 }
 
 function common(record: ProcessRecord, target: FunctionTarget, forkLibrary: string | null) {
@@ -192,10 +214,4 @@ function threadCounts({ spec, placement }: ProcessRecord): Readonly<Record<strin
     MKL_NUM_THREADS: count,
     NUMEXPR_NUM_THREADS: count,
   };
-}
-
-function base64(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return btoa(text);
 }

@@ -36,8 +36,13 @@ export type Source =
       readonly recipe: Recipe;
       readonly generation: number;
     }
-  /** Forked already, and waiting. */
-  | { readonly kind: "go"; readonly recipe: Recipe; readonly generation: number }
+  /** There already, and waiting; `forked`, or else spawned in advance. */
+  | {
+      readonly kind: "go";
+      readonly recipe: Recipe;
+      readonly generation: number;
+      readonly forked: boolean;
+    }
   /** Its template cannot be forked on this host, or a fresh one was asked for. */
   | { readonly kind: "spawn"; readonly recipe: Recipe; readonly generation: number };
 
@@ -45,7 +50,7 @@ export type Source =
 export interface BirthJob {
   readonly uid: ProcessUid;
   readonly template: string;
-  /** It has been given already, to a worker that was forked in advance; only if that fails it is to be started. */
+  /** It has been given already, to a worker that was made in advance; only if that fails it is to be started. */
   readonly started: boolean;
   /** Gives its order to the keeper, now that it is known where it comes from. */
   start(source: Source): void;
@@ -53,12 +58,14 @@ export interface BirthJob {
   fail(error: Error): void;
 }
 
-/** Forked before anybody asked for it. */
+/** Made before anybody asked for it. */
 export interface WarmWorker {
   readonly uid: ProcessUid;
   readonly generation: number;
-  /** What its zygote was made from. */
+  /** What it, or its zygote, was made from. */
   readonly recipe: Recipe;
+  /** Of a zygote; else it was spawned, because the template cannot be forked on this host. */
+  readonly forked: boolean;
 }
 
 /** Where workers come from that are not started afresh. The templates are. */
@@ -67,8 +74,8 @@ export interface ForkServers {
   check(template: string, runtime: Runtime): void;
   /** A fresh one of its kind. */
   recipe(template: string): { readonly recipe: Recipe; readonly generation: number };
-  /** A worker that was forked in advance, which is the caller's from now on. */
-  takeWarm(template: string): WarmWorker | undefined;
+  /** A worker that was made in advance, which is the caller's from now on; `plain`: one that was spawned will do. */
+  takeWarm(template: string, plain: boolean): WarmWorker | undefined;
   /** Starts the job as soon as it can be; jobs of one template in the order in which they came. */
   submit(job: BirthJob): void;
   /** The worker of a job is born. */

@@ -22,6 +22,8 @@ export interface Keeper {
   fork(order: ForkOrder): void;
   /** Forks a worker that waits for `go`. Ends in one event `born` or `spawnFailed`. */
   hold(uid: ProcessUid, server: ProcessUid): void;
+  /** The same, not forked but started afresh: it waits when it has loaded what it was told to. */
+  spawnHeld(order: SpawnOrder): void;
   /** What a held worker becomes. Ends as `spawn` does. */
   go(order: GoOrder): void;
   /** Tells a live worker to serve no forks any more. False when it serves none. */
@@ -75,9 +77,11 @@ export interface WorkerFiles {
   readonly limits: readonly string[];
 }
 
-/** A held worker becomes what the specification says. */
+/** A held worker becomes what the specification says. One that was spawned has its files, which are those of `SpawnOrder`. */
 export interface GoOrder extends WorkerFiles {
   readonly kind: "go";
+  /** To be moved to; null where it sees to that itself. */
+  readonly cpus: CpuSet | null;
   readonly specification: Uint8Array;
 }
 
@@ -167,11 +171,11 @@ export interface EndReport {
 /** One worker in the keeper's table. */
 export interface KeptWorker {
   readonly uid: ProcessUid;
-  /** Null while it is being started. */
+  /** Null while it is being started, also where it is to be held. */
   readonly worker: Worker | null;
   /** Null while it is alive. */
   readonly end: EndReport | null;
-  /** It was forked in advance, and has not been told what to become. */
+  /** It was made in advance, and has not been told what to become. */
   readonly held: boolean;
   readonly servesForks: boolean;
 }

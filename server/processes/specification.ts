@@ -1,5 +1,6 @@
 import { type CpuSet } from "../cpus/cpu-set.js";
 import { type ProcessUid } from "../core/ids.js";
+import { type Recipe } from "./fork-servers.js";
 import { type Rlimit } from "./process-spec.js";
 import { rlimitNumber } from "./rlimits.js";
 import { type FunctionTarget } from "./target.js";
@@ -36,6 +37,12 @@ export interface WorkerSpecification extends LanguageProcess {
   readonly target: Call;
 }
 
+/** Of a worker that is spawned before it is known what for: it loads this, and waits for a worker's specification. */
+export interface PrestartedSpecification extends LanguageProcess {
+  readonly kind: "prestarted";
+  readonly init: WorkerSpecification["init"];
+}
+
 export interface ZygoteSpecification extends LanguageProcess {
   readonly kind: "zygote";
   readonly init: Call | null;
@@ -47,7 +54,7 @@ type NumberedRlimit = readonly [number, string | null, string | null];
 
 /** The text with its length in front, then the arguments: one allocation, one copy. */
 export function encodeSpecification(
-  specification: WorkerSpecification | ZygoteSpecification,
+  specification: WorkerSpecification | ZygoteSpecification | PrestartedSpecification,
   args: Uint8Array,
 ): Uint8Array {
   const text = new TextEncoder().encode(JSON.stringify(specification));
@@ -56,6 +63,17 @@ export function encodeSpecification(
   bytes.set(text, 4);
   bytes.set(args, 4 + text.length);
   return bytes;
+}
+
+/** A worker that loads everything itself is told the arguments of `init` apart from its own. */
+export function initOf({ init }: Pick<Recipe, "init">): WorkerSpecification["init"] {
+  return init === null ? null : { ...callOf(init), data: base64(init.data) };
+}
+
+function base64(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
 }
 
 export function callOf(

@@ -34,7 +34,7 @@ export interface CreateMoments {
 }
 
 /**
- * A warm worker was forked before the create came: then all between the order and the go is a hop. So it is for a spawned
+ * A warm worker was made before the create came: then all between the order and the go is a hop. So it is for a spawned
  * one, whose fork (clone, exec, and the start of the interpreter) begins when the keeper has the order.
  */
 export function startTimings(daemon: CreateMoments, keeper: Moments): StartTimings {

@@ -10,9 +10,9 @@ import {
 import { type Keeper, type SpawnFailure } from "../processes/keeper.js";
 import { ForkQueue, isSilence } from "./fork-queue.js";
 import { type TemplateRecord } from "./template-record.js";
-import { phaseOf } from "./template-state.js";
+import { phaseOf, type TemplateState } from "./template-state.js";
 import { current, type TemplateTable } from "./template-table.js";
-import { WarmPool } from "./warm-pool.js";
+import { WarmPool, type WarmSource } from "./warm-pool.js";
 import { preloadFailed, type TemplateFailure } from "./zygote-report.js";
 
 export interface ForkWorkParts {
@@ -25,7 +25,9 @@ export interface ForkWorkParts {
   readonly want: (template: string) => void;
   /** It answers nobody: whatever is asked of it now is asked in vain. */
   readonly silent: (zygote: ProcessUid) => void;
-  /** Ends a worker that was forked in advance. */
+  /** Has a worker spawned that is to be kept warm, of a template that cannot be forked. */
+  readonly prestart: (template: string, uid: ProcessUid) => void;
+  /** Ends a worker that was made in advance. */
   readonly kill: (uid: ProcessUid) => void;
   /** Nothing is begun any more. */
   readonly closed: AbortSignal;
@@ -67,13 +69,17 @@ export class ForkWork {
     this.pump(job.template);
   }
 
-  takeWarm(name: string): WarmWorker | undefined {
+  takeWarm(name: string, plain: boolean): WarmWorker | undefined {
+    const pool = this.#pools.get(name);
+    const made = pool?.source ?? null;
     const source = this.#source(name);
-    const taken = this.#pools.get(name)?.take();
-    if (taken === undefined || source === undefined) return undefined;
+    if (pool === undefined || made === null || source === undefined) return undefined;
+    const forked = made.server !== null;
+    const uid = forked || plain ? pool.take() : undefined;
+    if (uid === undefined) return undefined;
     // Whoever takes one comes first.
     this.#refillLater(name, 0);
-    return { ...taken, recipe: source.recipe };
+    return { uid, generation: made.generation, recipe: source.recipe, forked };
   }
 
   /** What a zygote is made from, whatever becomes of its template's spec. */
@@ -148,7 +154,7 @@ export class ForkWork {
   serveFrom(name: string): void {
     const template = this.#parts.table.byName(name);
     if (template === undefined) return;
-    this.#pool(name).serve(template.state.serving, current(template).spec.warmWorkers);
+    this.#pool(name).serve(warmSource(template.state), current(template).spec.warmWorkers);
     this.#refill(name);
   }
 
@@ -194,13 +200,13 @@ export class ForkWork {
   }
 
   /** It has died, or was never born. */
-  warmGone(uid: ProcessUid, failure: SpawnFailure): void {
+  warmGone(uid: ProcessUid, failure: SpawnFailure | null): void {
     const name = this.#templateOfWarm.get(uid);
     if (name === undefined) return;
     const pool = this.#pool(name);
-    const { server } = pool;
+    const server = pool.source?.server ?? null;
     pool.noteGone(uid);
-    if (server !== null && isSilence(failure)) this.#parts.silent(server);
+    if (server !== null && failure !== null && isSilence(failure)) this.#parts.silent(server);
     this.#refillLater(name, REFILL_AGAIN_MS);
   }
 
@@ -259,15 +265,16 @@ export class ForkWork {
   #pool(name: string): WarmPool {
     const there = this.#pools.get(name);
     if (there !== undefined) return there;
-    const { keeper, newUid, kill } = this.#parts;
+    const { keeper, newUid, prestart, kill } = this.#parts;
     const pool = new WarmPool({
       newUid: () => {
         const uid = newUid();
         this.#templateOfWarm.set(uid, name);
         return uid;
       },
-      hold: (uid, server) => {
-        keeper.hold(uid, server);
+      hold: (uid, { server }) => {
+        if (server === null) prestart(name, uid);
+        else keeper.hold(uid, server);
       },
       kill,
       left: (uid) => {
@@ -281,4 +288,9 @@ export class ForkWork {
   #later(delayMs: number, action: () => void): void {
     this.#parts.clock.sleep(delayMs, this.#parts.closed).then(action, () => undefined);
   }
+}
+
+function warmSource({ serving, fallback }: TemplateState): WarmSource | null {
+  if (serving !== null) return { server: serving.uid, generation: serving.generation };
+  return fallback === null ? null : { server: null, generation: fallback.generation };
 }

@@ -65,7 +65,8 @@ export class TemplateChanges {
     const [state, effects] = step(template.state, event);
     if (state === template.state) return;
     const record = recordAfter(template.record, state);
-    const servesOn = state.serving?.uid === template.state.serving?.uid;
+    const { serving, fallback } = template.state;
+    const servesOn = state.serving?.uid === serving?.uid && state.fallback === fallback;
     this.#parts.table.put({ record, state, forks: servesOn ? template.forks : 0 });
     for (const effect of effects) this.#perform(name, effect);
     if (!servesOn) this.#servesAnother(name);

@@ -53,8 +53,8 @@ export class TemplateForkServers implements ForkServers {
     return { recipe: recipeOf(spec, table, runtimes), generation };
   }
 
-  takeWarm(name: string): WarmWorker | undefined {
-    return this.#work.takeWarm(name);
+  takeWarm(name: string, plain: boolean): WarmWorker | undefined {
+    return this.#work.takeWarm(name, plain);
   }
 
   submit(job: BirthJob): void {

@@ -1,26 +1,32 @@
 import { type ProcessUid } from "../core/ids.js";
-import { type Zygote } from "./template-state.js";
+
+/** What the workers of a pool come from. */
+export interface WarmSource {
+  /** The zygote that they are forked from; null where they are spawned. */
+  readonly server: ProcessUid | null;
+  readonly generation: number;
+}
 
 /** What a pool does to the world. */
 export interface WarmPoolPort {
   newUid(): ProcessUid;
-  hold(uid: ProcessUid, server: ProcessUid): void;
+  hold(uid: ProcessUid, source: WarmSource): void;
   kill(uid: ProcessUid): void;
   /** It is not the pool's any more: it was taken or ended, or has died. */
   left(uid: ProcessUid): void;
 }
 
-/** How many are forked ahead at once: refilling must not be in the way of those who wait. */
+/** How many are made ahead at once: refilling must not be in the way of those who wait. */
 const MAX_ON_THE_WAY = 2;
 
-/** Workers of one template that were forked before anybody asked for them, all of one zygote. */
+/** Workers of one template that were made before anybody asked for them, all of one source. */
 export class WarmPool {
   readonly #port: WarmPoolPort;
   /** Whoever has waited longest is the first. */
   readonly #ready = new Set<ProcessUid>();
   readonly #onTheWay = new Set<ProcessUid>();
   #size = 0;
-  #server: Zygote | null = null;
+  #source: WarmSource | null = null;
 
   constructor(port: WarmPoolPort) {
     this.#port = port;
@@ -30,27 +36,25 @@ export class WarmPool {
     return this.#ready.size;
   }
 
-  /** The zygote that they are forked from. */
-  get server(): ProcessUid | null {
-    return this.#server?.uid ?? null;
+  get source(): WarmSource | null {
+    return this.#source;
   }
 
-  /** From now on it keeps `size` workers of this zygote; those of another one are ended. */
-  serve(server: Zygote | null, size: number): void {
+  /** From now on it keeps `size` workers of this source; those of another one are ended. */
+  serve(source: WarmSource | null, size: number): void {
     this.#size = size;
-    if (server?.uid === this.#server?.uid) return;
-    this.#server = server;
+    if (isSame(source, this.#source)) return;
+    this.#source = source;
     for (const uid of [...this.#ready, ...this.#onTheWay]) {
       this.noteGone(uid);
       this.#port.kill(uid);
     }
   }
 
-  take(): { readonly uid: ProcessUid; readonly generation: number } | undefined {
+  take(): ProcessUid | undefined {
     const [uid] = this.#ready;
-    if (uid === undefined || this.#server === null) return undefined;
-    this.noteGone(uid);
-    return { uid, generation: this.#server.generation };
+    if (uid !== undefined) this.noteGone(uid);
+    return uid;
   }
 
   noteBorn(uid: ProcessUid): void {
@@ -73,17 +77,17 @@ export class WarmPool {
     }
   }
 
-  /** When the fork server has nothing else to do. */
+  /** When what makes them has nothing else to do. */
   refill(): void {
     while (
-      this.#server !== null &&
+      this.#source !== null &&
       this.#onTheWay.size < MAX_ON_THE_WAY &&
       this.#ready.size + this.#onTheWay.size < this.#size
     ) {
       const uid = this.#port.newUid();
       this.#onTheWay.add(uid);
       try {
-        this.#port.hold(uid, this.#server.uid);
+        this.#port.hold(uid, this.#source);
       } catch {
         // The keeper is away: what there is now is not known until it is back.
         this.noteGone(uid);
@@ -91,4 +95,8 @@ export class WarmPool {
       }
     }
   }
+}
+
+function isSame(one: WarmSource | null, other: WarmSource | null): boolean {
+  return one?.server === other?.server && one?.generation === other?.generation;
 }

@@ -1,7 +1,7 @@
 import { type Recipe } from "../processes/fork-servers.js";
 import {
-  type BirthOrder,
   type ForkOrder,
+  type SpawnOrder,
   type UserIds,
   type WorkerFiles,
 } from "../processes/keeper.js";
@@ -9,6 +9,7 @@ import { DEFAULT_LOG_MAX_BYTES } from "../processes/process-spec.js";
 import {
   callOf,
   encodeSpecification,
+  initOf,
   type ZygoteSpecification,
 } from "../processes/specification.js";
 import { type ProcessUid } from "../core/ids.js";
@@ -21,7 +22,49 @@ export function freshZygote(
   recipe: Recipe,
   baseEnvironment: Readonly<Record<string, string>>,
   user: UserIds | null,
-): BirthOrder {
+): SpawnOrder {
+  return {
+    ...freshProgram(uid, recipe, baseEnvironment, user),
+    specification: specification(uid, record, { ...SEEN_TO, forkLibrary: recipe.forkLibrary }),
+  };
+}
+
+/** One that has loaded by itself what a zygote would have, and waits to be told what to become. */
+export function prestartedWorker(
+  uid: ProcessUid,
+  { name }: TemplateRecord,
+  recipe: Recipe,
+  baseEnvironment: Readonly<Record<string, string>>,
+  user: UserIds | null,
+): SpawnOrder {
+  return {
+    ...freshProgram(uid, recipe, baseEnvironment, user),
+    specification: encodeSpecification(
+      {
+        kind: "prestarted",
+        id: uid,
+        name,
+        title: `forkbus template: ${name}, a worker in waiting`,
+        inherit: false,
+        cpus: null,
+        rlimits: [],
+        searchPath: recipe.modulePath,
+        preload: recipe.preload,
+        init: initOf(recipe),
+        forkLibrary: recipe.forkLibrary,
+        ...SEEN_TO,
+      },
+      new Uint8Array(),
+    ),
+  };
+}
+
+function freshProgram(
+  uid: ProcessUid,
+  recipe: Recipe,
+  baseEnvironment: Readonly<Record<string, string>>,
+  user: UserIds | null,
+): Omit<SpawnOrder, "specification"> {
   const mark = { FORKBUS_PROCESS_ID: uid };
   return {
     kind: "spawn",
@@ -32,10 +75,9 @@ export function freshZygote(
     workingDir: recipe.workingDir ?? "/",
     umask: 0o022,
     user,
-    // Its children would inherit a placement: it sits wherever there is room.
+    // Its children would inherit a placement, and a worker in waiting has none yet: it sits wherever there is room.
     cpus: null,
     rlimits: [],
-    specification: specification(uid, record, { ...SEEN_TO, forkLibrary: recipe.forkLibrary }),
   };
 }
 

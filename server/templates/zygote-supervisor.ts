@@ -9,6 +9,7 @@ import { type Worker } from "../processes/process-state.js";
 import { isExhaustion } from "../processes/spawn-error.js";
 import { ForkWork } from "./fork-work.js";
 import { LivingZygotes } from "./living-zygotes.js";
+import { PrestartedWorkers } from "./prestarted-workers.js";
 import { TemplateChanges } from "./template-changes.js";
 import { inGeneration } from "./template-record.js";
 import { phaseOf } from "./template-state.js";
@@ -53,6 +54,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
   readonly work: ForkWork;
   readonly #parts: ZygoteSupervisorParts;
   readonly #starter: ZygoteStarter;
+  readonly #prestarted: PrestartedWorkers;
   readonly #closed = new AbortController();
   readonly #living: LivingZygotes;
   readonly #pending = new Set<Promise<void>>();
@@ -73,10 +75,23 @@ export class ZygoteSupervisor implements AsyncDisposable {
       silent: (uid) => {
         this.#silent(uid);
       },
+      prestart: (name, uid) => {
+        this.#follow(this.#prestarted.start(name, uid));
+      },
       kill: (uid) => {
         this.#living.kill(uid);
       },
       closed: this.#closed.signal,
+    });
+    this.#prestarted = new PrestartedWorkers({
+      ...parts,
+      isWanted: (uid) => this.work.isWarm(uid),
+      gone: (uid) => {
+        this.work.warmGone(uid, null);
+      },
+      kill: (uid) => {
+        this.#living.kill(uid);
+      },
     });
     this.#starter = new ZygoteStarter({
       ...parts,
@@ -130,7 +145,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
     this.work.reconcileWarm((uid) => {
       const worker = known.get(uid);
       if (worker === undefined) return "gone";
-      return worker.held ? "held" : "starting";
+      return worker.held && worker.worker !== null ? "held" : "starting";
     });
     for (const template of [...this.#parts.table.all()]) {
       // The newest first: of several that serve on it is the one.
@@ -153,6 +168,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
   }
 
   spawnFailed(uid: ProcessUid, failure: SpawnFailure): void {
+    this.#prestarted.settle(uid);
     if (this.work.isWarm(uid)) {
       this.work.warmGone(uid, failure);
       return;
@@ -189,6 +205,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
   }
 
   born(uid: ProcessUid): void {
+    this.#prestarted.settle(uid);
     this.work.warmBorn(uid);
   }
 
@@ -214,6 +231,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort(new Error("The daemon stops"));
     this.#starter.disarmAll();
+    this.#prestarted[Symbol.dispose]();
     await Promise.allSettled(this.#pending);
   }
 

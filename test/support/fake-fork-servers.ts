@@ -26,8 +26,10 @@ export const RECIPE: Recipe = {
 export class FakeForkServers implements ForkServers {
   readonly template = "python";
   recipeOfAll: Recipe = RECIPE;
-  /** Workers that were forked in advance. */
+  /** Workers that were made in advance. */
   readonly warm: ProcessUid[] = [];
+  /** Or spawned: then they are taken for plain workers alone. */
+  forksWarm = true;
   readonly jobs: BirthJob[] = [];
   readonly born: ProcessUid[] = [];
   readonly gone: ProcessUid[] = [];
@@ -43,9 +45,11 @@ export class FakeForkServers implements ForkServers {
     return { recipe: this.recipeOfAll, generation: 1 };
   }
 
-  takeWarm(): WarmWorker | undefined {
-    const uid = this.warm.shift();
-    return uid === undefined ? undefined : { uid, generation: 1, recipe: this.recipeOfAll };
+  takeWarm(_template: string, plain: boolean): WarmWorker | undefined {
+    const uid = this.forksWarm || plain ? this.warm.shift() : undefined;
+    return uid === undefined
+      ? undefined
+      : { uid, generation: 1, recipe: this.recipeOfAll, forked: this.forksWarm };
   }
 
   submit(job: BirthJob): void {

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { DomainError } from "../../server/core/errors.js";
 import type { ProcessUid } from "../../server/core/ids.js";
 import type { CpuSet } from "../../server/cpus/cpu-set.js";
@@ -25,8 +26,10 @@ import type { Controller } from "../../server/processes/tree-limits.js";
 
 /** What the keeper has of one worker. */
 export interface FakeSlot {
-  /** Null until it is known what a worker that was forked in advance becomes. */
+  /** Null until it is known what a worker that was made in advance becomes. */
   order: BirthOrder | null;
+  /** How it is made where that is by a program, started before it is known what for. */
+  readonly inAdvance: SpawnOrder | null;
   /** What it is forked from; null when it is spawned. */
   readonly server: ProcessUid | null;
   held: boolean;
@@ -37,7 +40,14 @@ export interface FakeSlot {
   stdinClosed: boolean;
 }
 
+type Taken = Pick<FakeSlot, "order" | "server"> &
+  Partial<Pick<FakeSlot, "inAdvance">> & { readonly uid: ProcessUid };
+
 const EMPTY = { epoch: 0, begin: 0, end: 0 };
+
+function hasFiles({ openStdin, mergeStderr, stdout, stderr }: GoOrder): boolean {
+  return !openStdin && !mergeStderr && stdout === "file" && stderr === "file";
+}
 
 /**
  * A keeper as the protocol describes it, with the test as its kernel: workers are born, fail and end
@@ -89,11 +99,12 @@ export class FakeKeeper implements Keeper {
   }
 
   list(): readonly KeptWorker[] {
-    return [...this.slots].map(([uid, { worker, end, held, servesForks }]) => ({
+    return [...this.slots].map(([uid, { order, worker, end, servesForks }]) => ({
       uid,
       worker,
       end,
-      held,
+      // Also on its way there.
+      held: order === null,
       servesForks,
     }));
   }
@@ -173,15 +184,19 @@ export class FakeKeeper implements Keeper {
   }
 
   spawn(order: SpawnOrder): void {
-    this.#take(order.uid, order, null);
+    this.#take({ uid: order.uid, order, server: null });
   }
 
   fork(order: ForkOrder): void {
-    this.#take(order.uid, order, order.server);
+    this.#take({ uid: order.uid, order, server: order.server });
   }
 
   hold(uid: ProcessUid, server: ProcessUid): void {
-    this.#take(uid, null, server);
+    this.#take({ uid, order: null, server });
+  }
+
+  spawnHeld(order: SpawnOrder): void {
+    this.#take({ uid: order.uid, order: null, server: null, inAdvance: order });
   }
 
   go(order: GoOrder): void {
@@ -192,6 +207,7 @@ export class FakeKeeper implements Keeper {
       this.#refuse(order.uid);
       return;
     }
+    assert.ok(slot.inAdvance === null || hasFiles(order), "it has files, and no others come");
     slot.order = order;
     slot.stdinClosed = !order.openStdin;
     slot.held = false;
@@ -287,7 +303,7 @@ export class FakeKeeper implements Keeper {
     return this.#answer(() => null);
   }
 
-  #take(uid: ProcessUid, order: BirthOrder | null, server: ProcessUid | null): void {
+  #take({ uid, order, server, inAdvance = null }: Taken): void {
     if (this.#events === null) throw unreachable();
     if (this.losesOrders) return;
     if (this.births.has(uid) || this.slots.has(uid)) {
@@ -299,6 +315,7 @@ export class FakeKeeper implements Keeper {
     }
     this.slots.set(uid, {
       order,
+      inAdvance,
       server,
       held: false,
       servesForks: false,

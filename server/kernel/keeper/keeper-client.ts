@@ -34,6 +34,7 @@ import {
   holdFields,
   seenField,
   spawnFields,
+  spawnHeldFields,
 } from "./keeper-encode.js";
 import { Fields, field } from "./keeper-fields.js";
 import { type Field, type Frame, FrameType, Tag } from "./keeper-frame.js";
@@ -131,6 +132,11 @@ export class KeeperClient implements Keeper {
   hold(uid: ProcessUid, server: ProcessUid): void {
     if (this.#connection === null) throw unreachable();
     this.#connection.send(FrameType.fork, holdFields(uid, server));
+  }
+
+  spawnHeld(order: SpawnOrder): void {
+    if (this.#connection === null) throw unreachable();
+    this.#connection.send(FrameType.spawn, spawnHeldFields(order));
   }
 
   go(order: GoOrder): void {

@@ -107,15 +107,17 @@ const CONTROLLERS: readonly Controller[] = ["memory", "pids", "cpu"];
 const STARTING = 1;
 const EXITED = 3;
 const HELD = 4;
+/** On its way to be. */
+const TO_BE_HELD = 5;
 
 export function decodeKeptWorker(frame: Frame, keeper: KeeperIdentity): KeptWorker {
   const fields = new Fields(frame);
   const state = fields.u32(Tag.state);
   return {
     uid: fields.uid(Tag.id),
-    worker: state === STARTING ? null : decodeWorker(frame, keeper),
+    worker: state === STARTING || state === TO_BE_HELD ? null : decodeWorker(frame, keeper),
     end: state === EXITED ? decodeEnd(frame) : null,
-    held: state === HELD,
+    held: state === HELD || state === TO_BE_HELD,
     servesForks: fields.has(Tag.serving) && fields.u32(Tag.serving) === 1,
   };
 }

@@ -21,8 +21,16 @@ const HOLD = 64;
 const UNLIMITED = 2n ** 64n - 1n;
 
 export function spawnFields(order: SpawnOrder): readonly Field[] {
+  return programFields(order, order.specification === null ? 0 : LINK);
+}
+
+export function spawnHeldFields(order: SpawnOrder): readonly Field[] {
+  return programFields(order, LINK | HOLD);
+}
+
+function programFields(order: SpawnOrder, more: number): readonly Field[] {
   return [
-    ...fileFields(order, order.specification === null ? 0 : LINK),
+    ...fileFields(order, more),
     ...(order.specification === null ? [] : [field.bytes(Tag.data, order.specification)]),
     field.text(Tag.path, order.path),
     ...order.argv.map((arg) => field.text(Tag.arg, arg)),
@@ -56,7 +64,11 @@ export function holdFields(uid: ProcessUid, server: ProcessUid): readonly Field[
 }
 
 export function goFields(order: GoOrder): readonly Field[] {
-  return [...fileFields(order, 0), field.bytes(Tag.data, order.specification)];
+  return [
+    ...fileFields(order, 0),
+    ...(order.cpus === null ? [] : [field.cpus(Tag.cpus, order.cpus)]),
+    field.bytes(Tag.data, order.specification),
+  ];
 }
 
 function fileFields(files: WorkerFiles, more: number): readonly Field[] {

@@ -43,7 +43,7 @@ static bool make_files(struct slot *slot, struct start *start, uint32_t *step)
     int error = errno;
     start_close(start);
     if (start->our_in >= 0) close(start->our_in);
-    slot->hold = *step == STEP_DIRECTORY; /* else there is a directory now, to be removed */
+    slot->hold = *step == STEP_DIRECTORY ? HOLDS_NOTHING : 0; /* else there is a directory now, to be removed */
     errno = error;
     return false;
   }
@@ -80,7 +80,7 @@ void fork_worker(const struct request *request)
   step = STEP_FORK;
   slot = start_slot(&start);
   slot->state = UNBORN;
-  slot->hold = request->flags & FLAG_HOLD;
+  slot->hold = request->flags & FLAG_HOLD ? HOLDS_NOTHING : 0;
   memcpy(slot->server, request->server, ID_BYTES);
   if (!watch(ON_LINK, slot, slot->link_fd, EPOLLIN) || !order(server, &start)) goto failed;
   /* The child is on its way meanwhile. */
@@ -101,7 +101,7 @@ void never_born(struct slot *slot, uint32_t step, int error, const char *message
   slot->error = (uint32_t)error;
   close_fd(&slot->stdin_fd);
   link_close(slot);
-  if (!slot->hold) logs_remove(slot->id);
+  if (has_directory(slot)) logs_remove(slot->id);
   if (message != NULL && message[0] != '\0' && K.h.flowing && spawn_failed(slot->id, step, error, message)) slot->told = 1;
   try_to_free(slot);
 }
@@ -165,14 +165,14 @@ static int newborn_refusal(const struct slot *slot, pid_t pid, int pidfd, struct
   return more < 0 && errno == EAGAIN ? 0 : EPERM;
 }
 
-static void say_go(struct slot *slot)
+static void say_go(struct slot *slot, int files)
 {
   int fds[GO_FDS];
   for (int i = 0; i < GO_FDS; i++) fds[i] = slot->go_fds[i] < 0 ? K.null : slot->go_fds[i];
   if (slot->flags & FLAG_MERGE_STDERR) fds[GO_STDERR] = fds[GO_STDOUT];
   slot->moments[MOMENT_GO] = clock_us(CLOCK_MONOTONIC) * 1000;
   slot->step = STEP_SPECIFICATION;
-  if (!link_send(slot, "G", 1, fds, GO_FDS)) {
+  if (!link_send(slot, "G", 1, fds, files)) {
     start_abandon(slot, STEP_BIRTH, errno == EPIPE || errno == ECONNRESET ? EINTR : errno);
     return;
   }
@@ -202,7 +202,18 @@ void born(struct slot *slot, pid_t pid, uint64_t asked, uint64_t forked)
   if (!watch(ON_PIDFD, slot, pidfd, EPOLLIN)) start_abandon(slot, STEP_BIRTH, errno);
   else if (slot->leaf && !sits_in_leaf(pid, slot->id) && !leaf_enter(slot)) start_abandon(slot, STEP_CGROUP, errno);
   else if (slot->hold) notify(slot, PENDING_BORN);
-  else say_go(slot);
+  else say_go(slot, GO_FDS);
+}
+
+/* A spawned one that is to be held says so when it has loaded what it is to load. False when it cannot say that now. */
+bool waits(struct slot *slot, pid_t pid, uint64_t asked, uint64_t forked)
+{
+  if (slot->state != STARTING || slot->hold != HOLDS_FILES || slot->step != STEP_BIRTH || pid != slot->pid) return false;
+  slot->state = HELD;
+  slot->moments[MOMENT_ASKED] = asked;
+  slot->moments[MOMENT_FORKED] = forked;
+  notify(slot, PENDING_BORN);
+  return true;
 }
 
 /* The keeper stops: what waits to be born or for its go has run nothing yet. */
@@ -215,7 +226,27 @@ void stop_births(void)
   }
 }
 
-/* A held child becomes a worker, or ends: nobody will ask for it again. */
+/* What a spawned one has stays as it is, but for its specification: there is nobody to hand it another file. */
+static bool go_as_it_is(struct slot *slot, const struct request *request, uint32_t *step)
+{
+  const uint32_t files = FLAG_STDIN_PIPE | FLAG_MERGE_STDERR | FLAG_NULL_STDOUT | FLAG_NULL_STDERR;
+  *step = STEP_REQUEST;
+  errno = EINVAL;
+  if (request->flags & files) return false;
+  *step = STEP_LIMITS;
+  if (!leaf_limits(request)) return false;
+  *step = STEP_AFFINITY;
+  if (request->cpus.length != 0 && (errno = pin(request)) != 0) {
+    if (errno != ESRCH) return false;
+    *step = STEP_BIRTH; /* it has just ended, and we are about to hear of it */
+    errno = EINTR;
+    return false;
+  }
+  *step = STEP_FILES;
+  return write_specification(slot->go_fds[GO_SPECIFICATION], &request->data);
+}
+
+/* What was held becomes a worker, or ends: nobody will ask for it again. */
 void go(const struct request *request)
 {
   struct slot *slot = slot_by_id(request->id);
@@ -231,7 +262,8 @@ void go(const struct request *request)
     return;
   }
   start.uid = slot->uid;
-  if (!make_files(slot, &start, &step)) {
+  bool as_it_is = slot->hold == HOLDS_FILES;
+  if (!(as_it_is ? go_as_it_is(slot, request, &step) : make_files(slot, &start, &step))) {
     start_abandon(slot, step, errno);
     return;
   }
@@ -242,5 +274,5 @@ void go(const struct request *request)
   slot->deadline_ms = K.now_ms + K.start_deadline_ms;
   tick_before(slot->deadline_ms);
   start_close(&start);
-  say_go(slot);
+  say_go(slot, as_it_is ? 0 : GO_FDS);
 }

@@ -18,7 +18,8 @@
 enum { FEATURE_CGROUP = 1, FEATURE_CGROUP_KILL = 2, FEATURE_CLONE_INTO = 4, FEATURE_PUNCH = 8, FEATURE_EXIT_INFO = 16,
        FEATURE_RUN_AS = 32, FEATURE_MEMORY = 64, FEATURE_PIDS = 128, FEATURE_CPU = 256 };
 
-/* STARTING, RUNNING and EXITED are the protocol's, which knows HELD as 4; the others are the keeper's own business. */
+/* STARTING, RUNNING and EXITED are the protocol's, which has numbers of its own for what waits for GO (notices.c); the others
+ * are the keeper's own business. */
 enum state {
   FREE = 0,
   STARTING = 1,
@@ -28,8 +29,11 @@ enum state {
   FAILED = 5, /* reaped; SPAWN_FAILED is not sent yet */
   CLOSING = 6, /* acknowledged and reaped; some of its tree or its cgroup is left */
   UNBORN = 7,  /* a fork server was asked for it; there is no process yet that we know of */
-  HELD = 8     /* forked, and waiting for GO */
+  HELD = 8     /* it waits for GO */
 };
+
+/* Of what is to wait for GO, and has not been told: what has been made for it by then. */
+enum hold { HOLDS_NOTHING = 1, HOLDS_FILES = 2 };
 
 enum { PENDING_SPAWNED = 1, PENDING_STDIN_READY = 2, PENDING_EXITED = 4, PENDING_TREE_GONE = 8, PENDING_FAILED = 16,
        PENDING_BORN = 32, PENDING_SERVING = 64, PENDING_FIRST_LINE = 128 };
@@ -68,7 +72,7 @@ struct slot {
   uint32_t retry_ms, exit_source;
   int32_t link_fd, go_fds[GO_FDS]; /* -1 where there is none; in go_fds also for /dev/null and a merged stderr */
   uint32_t uid;                    /* whom it was started as: the user of what it forks */
-  uint8_t serving, hold, unused[2]; /* hold: it has no directory, and waits for GO once it is born */
+  uint8_t serving, hold, unused[2]; /* hold: an enum hold, or 0 */
   uint8_t server[ID_BYTES];
   uint64_t moments[MOMENTS];
   uint64_t heard_ms;   /* of a fork server: when it last answered an order */
@@ -136,6 +140,7 @@ struct slot *slot_any(const uint8_t id[ID_BYTES]);
 struct slot *slot_by_id(const uint8_t id[ID_BYTES]);
 struct slot *slot_by_pid(pid_t pid);
 static inline uint32_t slot_index(const struct slot *slot) { return (uint32_t)(slot - K.slots); }
+static inline bool has_directory(const struct slot *slot) { return slot->hold == 0 || slot->hold == HOLDS_FILES; }
 static inline bool is_visible(const struct slot *slot)
 {
   return (slot->state >= STARTING && slot->state <= EXITED_UNACKED) || slot->state == HELD;
@@ -184,6 +189,7 @@ void spawn(const struct request *request);
 void start_reported(struct slot *slot);
 void start_done(struct slot *slot);
 void start_abandon(struct slot *slot, uint32_t step, int error);
+bool write_specification(int memory, const struct span *data);
 _Noreturn void child_run(const struct start *start);
 
 /* link.c */
@@ -198,6 +204,7 @@ void fork_worker(const struct request *request);
 void go(const struct request *request);
 void stop_births(void);
 void born(struct slot *slot, pid_t pid, uint64_t asked, uint64_t forked);
+bool waits(struct slot *slot, pid_t pid, uint64_t asked, uint64_t forked);
 void never_born(struct slot *slot, uint32_t step, int error, const char *message);
 void unborn_check(struct slot *slot);
 bool is_stopped_at_go(const struct slot *slot);

@@ -94,6 +94,11 @@ static bool specialised(struct slot *slot, uint64_t when)
   if (slot->report_fd >= 0) start_reported(slot); /* the exec came before, but perhaps not to us */
   if (slot->state == DYING) return true;
   if (slot->state != STARTING || slot->step != STEP_SPECIFICATION) return false;
+  if (slot->hold) { /* it goes on to load what it is to load, however long that takes, and will say when it waits */
+    slot->step = STEP_BIRTH;
+    slot->deadline_ms = NEVER;
+    return true;
+  }
   slot->moments[MOMENT_SPECIALISED] = when;
   start_done(slot);
   return true;
@@ -143,7 +148,8 @@ static bool take(struct slot *slot, const struct packet *packet)
   size_t length = packet->length;
   switch (length == 0 ? 0 : packet->bytes[0]) {
   case 'B':
-    if (length != 17 || slot->state != UNBORN) return false;
+    if (length != 17) return false;
+    if (slot->state != UNBORN) return waits(slot, packet->sender, get64(at), get64(at + 8));
     born(slot, packet->sender, get64(at), get64(at + 8));
     return true;
   case 'S': return length == 9 && specialised(slot, get64(at));

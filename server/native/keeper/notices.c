@@ -150,12 +150,20 @@ void forget_notices(void)
   }
 }
 
+/* As the protocol has it. */
+static uint32_t listed_state(const struct slot *slot)
+{
+  if (slot->state == HELD) return LISTED_HELD;
+  if (slot->hold && (slot->state == UNBORN || slot->state == STARTING)) return LISTED_TO_BE_HELD;
+  return slot->state == UNBORN ? STARTING : slot->state;
+}
+
 static bool write_worker(const struct slot *slot)
 {
   struct writer *out = &K.out;
   begin_frame(out, WORKER, K.list_request);
   put_bytes(out, TAG_ID, slot->id, ID_BYTES);
-  put_u32(out, TAG_STATE, slot->state == HELD ? 4 : slot->state == UNBORN ? STARTING : slot->state);
+  put_u32(out, TAG_STATE, listed_state(slot));
   if (slot->pid > 0) put_birth(out, slot);
   if (slot->link_fd >= 0) put_u32(out, TAG_SERVING, slot->serving == SERVES);
   put_moments(out, slot, true);

@@ -38,6 +38,9 @@ enum step {
 enum { FLAG_STDIN_PIPE = 1, FLAG_MERGE_STDERR = 2, FLAG_NULL_STDOUT = 4, FLAG_NULL_STDERR = 8, FLAG_WAIT_TREE = 16,
        FLAG_LINK = 32, FLAG_HOLD = 64 };
 
+/* Besides 1 to 3: starting, running, exited. */
+enum listed_state { LISTED_HELD = 4, LISTED_TO_BE_HELD = 5 };
+
 enum exit_source { SOURCE_WAITID = 1, SOURCE_PIDFD_INFO, SOURCE_PROC_STAT };
 
 struct span {

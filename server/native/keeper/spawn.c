@@ -19,10 +19,18 @@ int start_refusal(const struct request *request, bool needs_data)
   return K.h.stopping ? ESHUTDOWN : 0;
 }
 
+/* What waits for GO has a link to hear it by, and the files that it has by then are those that any worker has. */
+static bool can_be_held(const struct request *request)
+{
+  const uint32_t files = FLAG_STDIN_PIPE | FLAG_MERGE_STDERR | FLAG_NULL_STDOUT | FLAG_NULL_STDERR;
+  return request->flags & FLAG_LINK && !(request->flags & files);
+}
+
 static int check(const struct request *request, struct start *start)
 {
   int refusal = start_refusal(request, request->flags & FLAG_LINK);
   if (refusal != 0) return refusal;
+  if (request->flags & FLAG_HOLD && !can_be_held(request)) return EINVAL;
   if (request->path.length == 0 || request->path.length >= PATH_MAX || request->cwd.length >= PATH_MAX) return EINVAL;
   if (slot_any(request->id) != NULL) return EEXIST;
   if (!policy_resolve(request, start)) return EPERM;
@@ -50,17 +58,22 @@ static bool open_reports(struct start *start)
   return fcntl(pair[0], F_SETFL, O_RDONLY | O_NONBLOCK) == 0;
 }
 
-static bool write_specification(struct start *start)
+/* In place of what was there. */
+bool write_specification(int memory, const struct span *data)
 {
-  const struct span *data = &start->request->data;
-  start->specification = memfd_create("forkbus-specification", MFD_CLOEXEC);
-  if (start->specification < 0) return false;
+  if (ftruncate(memory, 0) != 0) return false;
   for (size_t done = 0; done < data->length;) {
-    ssize_t n = pwrite(start->specification, data->bytes + done, data->length - done, (off_t)done);
+    ssize_t n = pwrite(memory, data->bytes + done, data->length - done, (off_t)done);
     if (n <= 0) return false;
     done += (size_t)n;
   }
   return true;
+}
+
+static bool make_specification(struct start *start)
+{
+  start->specification = memfd_create("forkbus-specification", MFD_CLOEXEC);
+  return start->specification >= 0 && write_specification(start->specification, &start->request->data);
 }
 
 /* Everything that can fail without a process. False with *step and errno; then start_undo. */
@@ -70,7 +83,7 @@ bool start_prepare(struct start *start, unsigned parts, uint32_t *step)
   if ((parts & PART_FILES) && !logs_create(start->request, start, step)) return false;
   *step = STEP_FILES;
   if ((parts & PART_FILES) && !open_stdin(start)) return false;
-  if ((parts & PART_SPECIFICATION) && (!logs_create_result(start) || !write_specification(start))) return false;
+  if ((parts & PART_SPECIFICATION) && (!logs_create_result(start) || !make_specification(start))) return false;
   if ((parts & PART_REPORT) && !open_reports(start)) return false;
   if ((parts & PART_LINK) && !link_open(&start->our_link, &start->link)) return false;
   *step = STEP_CGROUP;
@@ -162,6 +175,11 @@ void spawn(const struct request *request)
   step = STEP_CLONE;
   slot = start_slot(&start);
   if (!launch(slot, &start)) goto failed;
+  if (request->flags & FLAG_HOLD) {
+    slot->hold = HOLDS_FILES;
+    slot->go_fds[GO_SPECIFICATION] = start.specification; /* where it will read the other one */
+    start.specification = -1;
+  }
   start_close(&start);
   if (!watch(ON_REPORT, slot, slot->report_fd, EPOLLIN) || !watch(ON_PIDFD, slot, slot->pidfd, EPOLLIN) ||
       (slot->link_fd >= 0 && !watch(ON_LINK, slot, slot->link_fd, EPOLLIN))) start_abandon(slot, STEP_CLONE, errno);
@@ -183,7 +201,7 @@ void start_abandon(struct slot *slot, uint32_t step, int error)
   link_close(slot);
   if (slot->leaf) cgroup_kill(slot);
   sys_pidfd_send_signal(slot->pidfd, SIGKILL);
-  if (!slot->hold) logs_remove(slot->id);
+  if (has_directory(slot)) logs_remove(slot->id);
   if (error == ETIMEDOUT) notify(slot, PENDING_FAILED);
 }
 

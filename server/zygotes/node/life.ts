@@ -2,6 +2,7 @@ import { serve } from "./fork-server.js";
 import { describeObstacles, lingering } from "./lingering.js";
 import { sayReady } from "./link-messages.js";
 import { ownSockets } from "./open-files.js";
+import { awaitTarget } from "./prestarted.js";
 import { type Program } from "./program.js";
 import { specialise } from "./specialise.js";
 import { type Specification, type ZygoteSpecification } from "./specification.js";
@@ -17,6 +18,10 @@ export async function live(specification: Specification, program: Program): Prom
   sayReady();
   if (specification.kind === "zygote") {
     await liveAsZygote(specification, program);
+    return;
+  }
+  if (specification.kind === "prestarted") {
+    await live(await awaitTarget(specification, program), program);
     return;
   }
   announce({

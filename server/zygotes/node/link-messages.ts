@@ -13,6 +13,16 @@ export function sayReady(): void {
   send(withTime("S"));
 }
 
+/** One that was spawned in advance is there, and waits for its go. As of a fork: when it was asked for, and was there. */
+export function sayWaiting(): void {
+  const message = Buffer.alloc(17);
+  const now = process.hrtime.bigint();
+  message.write("B");
+  message.writeBigUInt64LE(now, 1);
+  message.writeBigUInt64LE(now, 9);
+  send(message);
+}
+
 /** The target is about to be called. */
 export function sayCalling(): void {
   send(withTime("L"));

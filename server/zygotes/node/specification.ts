@@ -16,7 +16,14 @@ export interface Preparation extends FunctionCall {
 /** Of a limit: the kernel's number; null is unlimited. */
 export type ResourceLimit = readonly [resource: number, soft: bigint | null, hard: bigint | null];
 
-interface Specified {
+/** What a process that was not forked loads before anything else. */
+export interface Prepared {
+  readonly searchPath: readonly string[];
+  readonly preload: readonly string[];
+  readonly init: Preparation | null;
+}
+
+interface Specified extends Prepared {
   readonly id: string;
   readonly name: string;
   readonly title: string;
@@ -27,9 +34,6 @@ interface Specified {
   readonly umask: number | null;
   readonly cpus: readonly number[] | null;
   readonly rlimits: readonly ResourceLimit[];
-  readonly searchPath: readonly string[];
-  readonly preload: readonly string[];
-  readonly init: Preparation | null;
   /** The bytes of the arguments: of the target, or of a template's `init`. */
   readonly arguments: Buffer;
 }
@@ -45,10 +49,15 @@ export interface ZygoteSpecification extends Specified {
   readonly keepFds: readonly string[];
 }
 
-/** What a process is to become: docs/FORK-SERVERS.md, "The specification". */
-export type Specification = WorkerSpecification | ZygoteSpecification;
+/** Of a worker that is spawned before it is known what for. */
+export interface PrestartedSpecification extends Specified {
+  readonly kind: "prestarted";
+}
 
-/** Reads the whole file, and closes it. Throws what is wrong with it. */
+/** What a process is to become: docs/FORK-SERVERS.md, "The specification". */
+export type Specification = WorkerSpecification | ZygoteSpecification | PrestartedSpecification;
+
+/** Reads the whole file, and closes it, unless another one will come in it. Throws what is wrong with it. */
 export function takeSpecification(file: number): Specification {
   const bytes = Buffer.allocUnsafe(fstatSync(file).size);
   let length = 0;
@@ -57,8 +66,9 @@ export function takeSpecification(file: number): Specification {
     if (got === 0) break;
     length += got;
   }
-  closeSync(file);
-  return parseSpecification(bytes.subarray(0, length));
+  const specification = parseSpecification(bytes.subarray(0, length));
+  if (specification.kind !== "prestarted") closeSync(file);
+  return specification;
 }
 
 export function parseSpecification(bytes: Buffer): Specification {
@@ -85,6 +95,7 @@ export function parseSpecification(bytes: Buffer): Specification {
   const kind = stringOf(value, "kind");
   if (kind === "worker") return { ...common, kind, target: callOf(value["target"]) };
   if (kind === "zygote") return { ...common, kind, keepFds: listOf(value, "keepFds").map(String) };
+  if (kind === "prestarted") return { ...common, kind };
   throw new Error(`A specification of the kind ${kind}`);
 }
 

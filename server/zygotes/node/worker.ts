@@ -2,7 +2,7 @@ import { writeSync } from "node:fs";
 import { setEnding } from "./ending.js";
 import { decodeArguments, encodeResult, resolveFunction, splitFunction } from "./function-call.js";
 import { sayCalling } from "./link-messages.js";
-import { baseOf } from "./module-loader.js";
+import { prepare } from "./preparation.js";
 import { type Program } from "./program.js";
 import { writeOutcome } from "./result-file.js";
 import { type WorkerSpecification } from "./specification.js";
@@ -49,14 +49,11 @@ export async function runWorker(
 }
 
 async function callTarget(
-  { preload, init, target, searchPath, arguments: bytes }: WorkerSpecification,
+  specification: WorkerSpecification,
   { loader }: Program,
 ): Promise<unknown> {
-  for (const name of preload) await loader.load(name, baseOf(searchPath));
-  if (init !== null) {
-    const prepare = await resolveFunction(loader, init.function, searchPath);
-    await prepare(...decodeArguments(init.encoding, init.data));
-  }
+  const { target, searchPath, arguments: bytes } = specification;
+  await prepare(specification, loader);
   const call = await resolveFunction(loader, target.function, searchPath);
   const given = decodeArguments(target.encoding, bytes);
   sayCalling();

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { CheckOutcome } from "../../../proto/gen/forkbus/v1/admin.js";
-import { type Client, connect } from "../../../client/typescript/index.js";
+import {
+  type Client,
+  connect,
+  type NodeTarget,
+  type Template,
+} from "../../../client/typescript/index.js";
 import { DaemonHarness } from "../../support/daemon-harness.js";
+import { eventually } from "../../support/eventually.js";
+import { childrenOf, isAlive } from "../daemon/support/proc-fs.js";
 import { FunctionFiles } from "./support/function-files.js";
 
 /** What a Node is like for which there is no addon, and one whose forks do not work. */
@@ -10,9 +17,19 @@ const FILES = {
     "Object.defineProperty(process, 'versions', { value: { ...process.versions, modules: '1' } })",
   "broken.cjs": "globalThis.fetch = async () => { throw new Error('no fetch') }",
   "state.mjs": `
+    import { readFileSync } from "node:fs";
     let state = 0;
     export const set = (value) => { state = value; };
     export const get = (value) => [state, value];
+    export const itself = (value = 0) => ({
+      given: [state, value],
+      cwd: process.cwd(),
+      umask: process.umask(),
+      own: process.env.OWN ?? "",
+      marks: [process.env.FORKBUS_PROCESS_ID, process.env.FORKBUS_PROCESS],
+      cpus: /^Cpus_allowed_list:\\s*(.*)$/m.exec(readFileSync("/proc/thread-self/status", "utf8"))[1],
+      title: process.title,
+    });
   `,
 };
 
@@ -48,7 +65,6 @@ describe("a template whose Node cannot be forked", function () {
       });
       await template.ready();
       assert.match(template.spawnFallback ?? "", why);
-      assert.equal(template.warmWorkers, 0);
       const target = { node: `${files.file("state.mjs")}#get`, template: name };
       const workers = await Promise.all(
         [1, 2].map((each) => bus.spawn({ ...target, args: [each] })),
@@ -64,4 +80,85 @@ describe("a template whose Node cannot be forked", function () {
       assert.match(daemon.log, new RegExp(`template cannot be forked here.*"template":"${name}"`));
     });
   }
+
+  const itself = (): NodeTarget => ({
+    node: `${files.file("state.mjs")}#itself`,
+    template: "unknown",
+  });
+
+  /** As many wait as are to. */
+  async function full(): Promise<Template> {
+    const template = await bus.templates.get("unknown");
+    await eventually(
+      async () => (await template.refresh()).warmWorkers,
+      (count) => count === 1,
+    );
+    return template;
+  }
+
+  it("has one that was started in advance become what a create says", async () => {
+    await full();
+    const worker = await bus.spawn({
+      ...itself(),
+      name: "itself",
+      args: [2],
+      cwd: "/usr",
+      umask: 0o027,
+      env: { OWN: "variable" },
+      cpus: [0],
+    });
+    assert.deepEqual(await worker.result(), {
+      given: [7, 2],
+      cwd: "/usr",
+      umask: 0o027,
+      own: "variable",
+      marks: [worker.uid.replaceAll("-", ""), "itself"],
+      cpus: "0",
+      title: "forkbus: itself",
+    });
+    assert.deepEqual([worker.startMethod, worker.warm], ["spawn", true]);
+    assert.deepEqual([worker.startTimings?.forkMs, worker.exitCode], [0, 0]);
+  });
+
+  it("starts another where what it was started with is not what a create wants", async () => {
+    const template = await full();
+    const others = [
+      { stdout: "null" },
+      { mergeStderr: true },
+      { rlimits: { RLIMIT_NOFILE: { soft: 99, hard: 99 } } },
+    ] as const;
+    for (const other of others) {
+      const fresh = await bus.spawn({ ...itself(), ...other });
+      assert.ok((await fresh.result()) !== undefined);
+      assert.deepEqual([fresh.startMethod, fresh.warm], ["spawn", false]);
+    }
+    assert.equal((await template.refresh()).warmWorkers, 1);
+  });
+
+  it("does without those that have died, and has others", async () => {
+    await full();
+    const before = childrenOf(daemon.keeperPid ?? 0);
+    for (const pid of before) process.kill(pid, "SIGKILL");
+    const worker = await bus.spawn(itself());
+    assert.ok((await worker.result()) !== undefined);
+    await full();
+    assert.ok(childrenOf(daemon.keeperPid ?? 0).every((pid) => !before.includes(pid)));
+  });
+
+  it("ends those of a daemon that was killed, takes none for a lost process, and has others", async () => {
+    await full();
+    const before = childrenOf(daemon.keeperPid ?? 0);
+    bus.close();
+    await daemon.crash();
+    bus = await connect(daemon.address);
+    await full();
+    for (const pid of before) {
+      await eventually(
+        () => isAlive(pid),
+        (alive) => !alive,
+      );
+    }
+    for await (const { latest } of bus.list())
+      assert.equal(latest.labels["forkbus/recovered"], undefined);
+  });
 });

@@ -5,6 +5,7 @@ Its own specification: {"serve": HOW, "say": [PACKETS]}. HOW: "well", "refuse", 
 (forks a child that dies before its B), "skip" (keeps the first order, and answers the others), "busy" (computes for
 four seconds before it answers the first), "leaf" (puts its child into the leaf that comes with the order), "not" (does not
 say R). What is forked does the "then" of the specification it gets with its go, and so does a program without "serve".
+With "wait" a program says B, after that many seconds, and does the "then" of what is in its specification after its go.
 """
 
 import json
@@ -17,8 +18,10 @@ import time
 
 
 def main():
-    specification = read_specification(5)
+    specification = read_specification(os.dup(5))
     link = socket.socket(fileno=3)
+    if "wait" in specification:
+        wait(link, specification["wait"])
     if "serve" not in specification:
         run(link, specification)
     say(link, b"S" + now())
@@ -27,6 +30,17 @@ def main():
     for packet in specification.get("say", []):
         say(link, bytes.fromhex(packet))
     serve(link, specification["serve"])
+
+
+def wait(link, seconds):
+    say(link, b"S" + now())
+    print("loaded", flush=True)
+    time.sleep(seconds)
+    say(link, b"B" + now() + now())
+    packet, fds, _, _ = socket.recv_fds(link, 512, 8)
+    if packet != b"G" or fds:
+        os._exit(3)
+    run(link, read_specification(5))
 
 
 def now():

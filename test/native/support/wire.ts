@@ -100,7 +100,15 @@ export const Step = {
   limits: 15,
 } as const;
 
-export const Flag = { stdinPipe: 1, mergeStderr: 2, waitTree: 16, link: 32, hold: 64 } as const;
+export const Flag = {
+  stdinPipe: 1,
+  mergeStderr: 2,
+  nullStdout: 4,
+  nullStderr: 8,
+  waitTree: 16,
+  link: 32,
+  hold: 64,
+} as const;
 
 export type Field = readonly [tag: number, value: Buffer];
 

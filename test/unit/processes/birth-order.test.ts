@@ -76,7 +76,8 @@ function read(order: BirthOrder): {
 
 function source(kind: Source["kind"]): Source {
   const from = { recipe: RECIPE_OF_APP, generation: 3 };
-  return kind === "fork" ? { kind, server: uidOf(9), ...from } : { kind, ...from };
+  if (kind === "fork") return { kind, server: uidOf(9), ...from };
+  return kind === "go" ? { kind, forked: true, ...from } : { kind, ...from };
 }
 
 const CALL = { function: "app:main", encoding: "pickle", resultEncoding: "json" };

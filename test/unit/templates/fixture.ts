@@ -88,7 +88,7 @@ class FakeZygoteFiles implements ZygoteFiles {
   }
 }
 
-const told = z.object({ kind: z.enum(["zygote", "worker"]), name: z.string() });
+const told = z.object({ kind: z.enum(["zygote", "worker", "prestarted"]), name: z.string() });
 
 /** What a worker was told to become; null while it was not told. */
 export function toldOf({ order }: FakeSlot): z.output<typeof told> | null {

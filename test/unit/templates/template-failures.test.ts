@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import type { ProcessUid } from "../../../server/core/ids.js";
+import type { ProcessSpec } from "../../../server/processes/process-spec.js";
+import type { TemplateSpec } from "../../../server/templates/template-spec.js";
 import { phaseOf } from "../../../server/templates/template-state.js";
 import { settled, uidOf } from "../processes/fixture.js";
 import { createOf, CANNOT, failureCode, TemplateFixture, templateSpecOf } from "./fixture.js";
@@ -79,6 +82,93 @@ describe("templates whose zygotes fail", () => {
     assert.deepEqual(order.argv, ["node", "main.js"]);
     await fixture.thrive(1);
     assert.equal(fixture.system.table.byName("one")?.birth.method, "spawn");
+  });
+
+  describe("that cannot be forked, and keep workers warm", () => {
+    const SPEC = { runtime: "node", warmWorkers: 1, preload: ["lib"] } as const;
+
+    /** Its zygote has said that it cannot be forked. */
+    async function make(patch: Partial<TemplateSpec> = {}): Promise<void> {
+      await fixture.begin("app", { ...SPEC, ...patch });
+      await fixture.calm();
+      for (const uid of fixture.keeper.uids("starting")) fixture.keeper.bear(uid);
+      const [uid] = fixture.zygotes("alive", "app");
+      fixture.ready(uid ?? assert.fail("no zygote loads"), CANNOT);
+      await fixture.calm();
+    }
+
+    const startingUid = (): ProcessUid =>
+      fixture.keeper.uids("starting")[0] ?? assert.fail("none is started in advance");
+
+    it("start each by itself, to be told what to become", async () => {
+      await make({ runAs: "ada", env: { A: "1" } });
+      const uid = startingUid();
+      const inAdvance = fixture.keeper.slots.get(uid)?.inAdvance ?? assert.fail("it is forked");
+      assert.deepEqual([inAdvance.user, inAdvance.env["A"]], [{ uid: 7, gid: 7 }, "1"]);
+      assert.deepEqual(inAdvance.argv, ["node", "main.js"]);
+      assert.equal(inAdvance.env["FORKBUS_PROCESS_ID"], uid);
+      fixture.keeper.bear(uid);
+      await fixture.calm();
+      assert.equal(fixture.templates.templates.warmWorkers("app"), 1);
+      const created = fixture.system.processes.create(createOf("app", { name: "one" }, "node"));
+      await fixture.calm();
+      const order = fixture.keeper.slots.get(uid)?.order;
+      assert.deepEqual([order?.kind, order?.uid], ["go", uid]);
+      await fixture.thrive(2);
+      const { birth } = await created;
+      assert.deepEqual([birth.method, birth.warm, birth.generation], ["spawn", true, 1]);
+      assert.equal(fixture.templates.templates.warmWorkers("app"), 1, "another one waits");
+    });
+
+    it("give none to a create that wants other files, or limits that only itself could set", async () => {
+      await make();
+      fixture.keeper.bear(startingUid());
+      await fixture.calm();
+      const limit = { resource: "RLIMIT_NOFILE", soft: 5n, hard: 5n };
+      const others: readonly Partial<ProcessSpec>[] = [
+        { openStdin: true },
+        { mergeStderr: true },
+        { stdout: "null" },
+        { stderr: "null" },
+        { rlimits: [limit] },
+      ];
+      for (const other of others) {
+        const order = createOf("app", {}, "node");
+        const created = fixture.system.processes.create({
+          ...order,
+          spec: { ...order.spec, ...other },
+        });
+        await fixture.thrive(1);
+        assert.equal((await created).birth.warm, false, Object.keys(other).join());
+      }
+      assert.equal(fixture.templates.templates.warmWorkers("app"), 1);
+    });
+
+    it("end one that does not come to wait in time, and start another", async () => {
+      await make({ preloadTimeoutMs: 5000 });
+      const late = startingUid();
+      await fixture.clock.advance(5000);
+      fixture.obey();
+      await fixture.calm();
+      assert.equal(fixture.keeper.slots.has(late), false);
+      await fixture.clock.advance(1000);
+      await fixture.calm();
+      assert.notEqual(startingUid(), late);
+      assert.equal(fixture.keeper.uids("starting").length, 1);
+    });
+
+    it("start others when the keeper has died with them", async () => {
+      await make();
+      const before = startingUid();
+      fixture.keeper.die();
+      fixture.connect();
+      await fixture.clock.advance(1000);
+      await fixture.calm();
+      assert.notEqual(startingUid(), before);
+      fixture.keeper.bear(startingUid());
+      await fixture.calm();
+      assert.equal(fixture.templates.templates.warmWorkers("app"), 1);
+    });
   });
 
   it("fail what waits when they cannot load, and what comes later at once", async () => {

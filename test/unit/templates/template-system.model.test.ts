@@ -224,7 +224,7 @@ class Run {
         `zygotes that ${record.name} names`,
       );
       const { warmWorkers } = record.spec;
-      const warm = serving.length === 0 ? 0 : warmWorkers;
+      const warm = serving.length === 0 && state.fallback === null ? 0 : warmWorkers;
       assert.equal(templates.templates.warmWorkers(record.name), warm, `warm of ${record.name}`);
     }
     const held = [...templates.table.all()].reduce(
@@ -296,9 +296,10 @@ class Run {
 
   #ready(uid: ProcessUid, number: number): void {
     const slot = this.fixture.keeper.slots.get(uid);
-    const isNode = slot !== undefined && toldOf(slot)?.name === "node";
+    const name = slot === undefined ? undefined : toldOf(slot)?.name;
+    const mayFail = name === "node" || name === "app";
     const cannot = { ...REPORT, canFork: false, why: "An unknown V8" };
-    this.fixture.ready(uid, isNode && number % 2 === 0 ? cannot : REPORT);
+    this.fixture.ready(uid, mayFail && number % 2 === 0 ? cannot : REPORT);
   }
 
   #unborn(): readonly ProcessUid[] {

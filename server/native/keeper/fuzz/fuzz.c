@@ -168,7 +168,7 @@ static size_t make_request(void)
     put_string(&w, TAG_CWD, "/");
     put_bytes(&w, TAG_CPUS, bytes, roll(16));
     put_bytes(&w, TAG_RLIMIT, bytes, 20);
-    put_u32(&w, TAG_FLAGS, roll(64));
+    put_u32(&w, TAG_FLAGS, roll(3) == 0 ? FLAG_LINK | FLAG_HOLD : roll(128));
     put_u64(&w, TAG_LOG_MAX_BYTES, roll(1 << 20));
     if (roll(8) == 0) put_u32(&w, TAG_UID, roll(3));
   }
@@ -263,6 +263,7 @@ static void live(void)
     struct slot *slot = &K.slots[i];
     if (slot->state == FREE) continue;
     if (slot->state == UNBORN && roll(3) == 0) give_birth(slot);
+    if (slot->state == STARTING && slot->hold != 0) waits(slot, slot->pid, 1, 2);
     if (slot->link_fd >= 0 && roll(2) == 0) speak(slot);
     if (slot->pidfd >= 0 && slot->state != EXITED_UNACKED && roll(6) == 0) exit_noticed(slot);
     if (slot->state != FREE && roll(4) == 0) slot_check(slot);
