@@ -98,7 +98,8 @@ export async function startWorkers(
   if (!state.isDamaged) {
     await sweepOutput({
       found: await output.list(),
-      isKnown: (uid) => (system.table.byUid(uid) ?? templates.table.ofZygote(uid)) !== undefined,
+      isKnown: (uid) =>
+        system.table.byUid(uid) !== undefined || templates.zygotes.owns({ uid, held: false }),
       keeper,
       log,
     });

@@ -27,6 +27,8 @@ export interface ForkWorkParts {
   readonly silent: (zygote: ProcessUid) => void;
   /** Has a worker spawned that is to be kept warm, of a template that cannot be forked. */
   readonly prestart: (template: string, uid: ProcessUid) => void;
+  /** There is none of this worker any more, and nobody knew of its files but us. */
+  readonly discard: (uid: ProcessUid) => void;
   /** Ends a worker that was made in advance. */
   readonly kill: (uid: ProcessUid) => void;
   /** Nothing is begun any more. */
@@ -183,7 +185,11 @@ export class ForkWork {
   /** The keeper is back, and has these. */
   reconcileWarm(stageOf: (uid: ProcessUid) => "held" | "starting" | "gone"): void {
     for (const [name, pool] of this.#pools) {
-      pool.reconcile(stageOf);
+      pool.reconcile((uid) => {
+        const stage = stageOf(uid);
+        if (stage === "gone") this.#parts.discard(uid);
+        return stage;
+      });
       this.#refill(name);
     }
   }

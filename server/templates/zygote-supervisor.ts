@@ -78,6 +78,9 @@ export class ZygoteSupervisor implements AsyncDisposable {
       prestart: (name, uid) => {
         this.#follow(this.#prestarted.start(name, uid));
       },
+      discard: (uid) => {
+        this.#discard(uid);
+      },
       kill: (uid) => {
         this.#living.kill(uid);
       },
@@ -252,6 +255,7 @@ export class ZygoteSupervisor implements AsyncDisposable {
     switch (finding.kind) {
       case "gone":
         this.#forget(uid);
+        this.#discard(uid);
         if (finding.was === "loading") this.changes.reload(name);
         else if (finding.was === "serving")
           this.changes.died(name, uid, failureOf("Its keeper has died"));
@@ -327,6 +331,11 @@ export class ZygoteSupervisor implements AsyncDisposable {
     if (this.#removeDeleted(record.name)) return;
     // A record that still names it does no harm: the keeper will not know it.
     this.#follow(this.#parts.store.save(record));
+  }
+
+  /** It went with its keeper, and its files with nobody. */
+  #discard(uid: ProcessUid): void {
+    this.#follow(this.#parts.keeper.removeOutput(uid));
   }
 
   /** True when it was the last of a template that is deleted. */

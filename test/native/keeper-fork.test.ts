@@ -183,13 +183,14 @@ for (const cgroup of ["auto", "none"]) {
       assert.equal(frame.text(Tag.message), "it exited with code 3");
     });
 
-    it("holds a child until it may go, and has made nothing for it until then", async () => {
+    it("holds a child until it may go, with its files made by then", async () => {
       const server = await startForkServer(client);
       const id = fork(client, server.id, { flags: Flag.hold });
       const notice = await client.notice(Type.born, id);
       const pid = notice.u32(Tag.pid);
       assert.ok(isAlive(pid));
-      assert.equal(existsSync(directoryOf(id)), false);
+      const files = ["offsets", "result", "stderr", "stdout"];
+      assert.deepEqual(readdirSync(directoryOf(id)).sort(), files);
       const listed = (await client.list()).find((worker) => worker.bytes(Tag.id).equals(id));
       assert.equal(listed?.u32(Tag.state), 4);
       assert.equal(listed.u32(Tag.pid), pid);
@@ -228,14 +229,44 @@ for (const cgroup of ["auto", "none"]) {
       await leavesNothing(id, server.pid);
     });
 
-    it("ends a held child whose directory exists, and spoils that directory not", async () => {
+    it("gives a held child only the files that its go says", async () => {
+      const server = await startForkServer(client);
+      const cases: readonly (readonly [flags: number, open: readonly string[]])[] = [
+        [0, ["/dev/null", "stdout", "stderr"]],
+        [Flag.nullStdout, ["/dev/null", "/dev/null", "stderr"]],
+        [Flag.nullStderr, ["/dev/null", "stdout", "/dev/null"]],
+        [Flag.mergeStderr, ["/dev/null", "stdout", "stdout"]],
+        [Flag.mergeStderr | Flag.nullStdout, ["/dev/null", "/dev/null", "/dev/null"]],
+        [Flag.stdinPipe, ["pipe", "stdout", "stderr"]],
+      ];
+      for (const [flags, open] of cases) {
+        const id = fork(client, server.id, { flags: Flag.hold });
+        await client.notice(Type.born, id);
+        go(client, id, { flags, then: acts({ sleep: 60 }) });
+        const { pid } = await born(client, id);
+        const found = [0, 1, 2].map((fd) =>
+          readlinkSync(`/proc/${pid}/fd/${fd}`)
+            .replace(`${directoryOf(id)}/`, "")
+            .replace(/:.*/, ""),
+        );
+        assert.deepEqual(found, open);
+        const outputs = readdirSync(directoryOf(id)).filter((name) => name.startsWith("std"));
+        assert.deepEqual(outputs.sort(), [...new Set(open.filter((o) => /^std/.test(o)))].sort());
+        if (flags === Flag.stdinPipe) await client.writeStdin(id, 0n, "there is somebody", true);
+        await client.signal(id, SIGKILL);
+        await client.exited(id);
+        await client.acknowledge(id);
+        await client.ask(Type.remove, [[Tag.id, id]]);
+      }
+      await leavesNothing(newId(), server.pid);
+    });
+
+    it("holds no child whose directory exists, and spoils that directory not", async () => {
       const server = await startForkServer(client);
       const id = fork(client, server.id, { then: acts({ print: "earlier" }) });
       await client.exited(id);
       await client.acknowledge(id);
       fork(client, server.id, { id, flags: Flag.hold });
-      await client.notice(Type.born, id);
-      go(client, id);
       assert.deepEqual(await failure(client, id), [Step.directory, errno.EEXIST]);
       assert.equal(keeper.log(id), "earlier\n");
       await waitUntil("its end", () => keeper.children().every((pid) => pid === server.pid));

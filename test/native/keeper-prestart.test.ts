@@ -123,7 +123,7 @@ for (const cgroup of ["auto", "none"]) {
       for (const flag of flags) {
         const { id, pid } = await waiting();
         go(client, id, { flags: flag });
-        assert.deepEqual(await failure(client, id), [Step.request, errno.EINVAL]);
+        assert.deepEqual(await failure(client, id), [Step.files, errno.EINVAL]);
         await leavesNothing(id, pid);
       }
     });

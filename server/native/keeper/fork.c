@@ -36,14 +36,14 @@ static void keep_files(struct slot *slot, struct start *start)
   start->specification = start->result = start->in = start->out = start->err = -1;
 }
 
-/* What the child gets with its go. False with *step and errno. */
+/* What the child gets with its go; of one that is to be held, the specification is still empty. False with *step and errno. */
 static bool make_files(struct slot *slot, struct start *start, uint32_t *step)
 {
-  if (!start_prepare(start, PART_FILES | PART_SPECIFICATION | (slot->hold ? PART_LIMITS : 0), step)) {
+  if (!start_prepare(start, PART_FILES | PART_SPECIFICATION, step)) {
     int error = errno;
     start_close(start);
     if (start->our_in >= 0) close(start->our_in);
-    slot->hold = *step == STEP_DIRECTORY ? HOLDS_NOTHING : 0; /* else there is a directory now, to be removed */
+    slot->bare = *step == STEP_DIRECTORY;
     errno = error;
     return false;
   }
@@ -80,11 +80,11 @@ void fork_worker(const struct request *request)
   step = STEP_FORK;
   slot = start_slot(&start);
   slot->state = UNBORN;
-  slot->hold = request->flags & FLAG_HOLD ? HOLDS_NOTHING : 0;
+  slot->hold = request->flags & FLAG_HOLD ? HOLD_FORKED : 0;
   memcpy(slot->server, request->server, ID_BYTES);
   if (!watch(ON_LINK, slot, slot->link_fd, EPOLLIN) || !order(server, &start)) goto failed;
   /* The child is on its way meanwhile. */
-  if (!slot->hold && !make_files(slot, &start, &step)) never_born(slot, step, errno, NULL);
+  if (!make_files(slot, &start, &step)) never_born(slot, step, errno, NULL);
   else start_close(&start);
   return;
 failed:
@@ -101,7 +101,7 @@ void never_born(struct slot *slot, uint32_t step, int error, const char *message
   slot->error = (uint32_t)error;
   close_fd(&slot->stdin_fd);
   link_close(slot);
-  if (has_directory(slot)) logs_remove(slot->id);
+  if (!slot->bare) logs_remove(slot->id);
   if (message != NULL && message[0] != '\0' && K.h.flowing && spawn_failed(slot->id, step, error, message)) slot->told = 1;
   try_to_free(slot);
 }
@@ -208,7 +208,7 @@ void born(struct slot *slot, pid_t pid, uint64_t asked, uint64_t forked)
 /* A spawned one that is to be held says so when it has loaded what it is to load. False when it cannot say that now. */
 bool waits(struct slot *slot, pid_t pid, uint64_t asked, uint64_t forked)
 {
-  if (slot->state != STARTING || slot->hold != HOLDS_FILES || slot->step != STEP_BIRTH || pid != slot->pid) return false;
+  if (slot->state != STARTING || slot->hold != HOLD_SPAWNED || slot->step != STEP_BIRTH || pid != slot->pid) return false;
   slot->state = HELD;
   slot->moments[MOMENT_ASKED] = asked;
   slot->moments[MOMENT_FORKED] = forked;
@@ -226,53 +226,72 @@ void stop_births(void)
   }
 }
 
-/* What a spawned one has stays as it is, but for its specification: there is nobody to hand it another file. */
-static bool go_as_it_is(struct slot *slot, const struct request *request, uint32_t *step)
+/* What was made when nothing was known of it. Not for one that was spawned, to whom nobody can hand another file. */
+static bool change_files(struct slot *slot, const struct request *request)
 {
-  const uint32_t files = FLAG_STDIN_PIPE | FLAG_MERGE_STDERR | FLAG_NULL_STDOUT | FLAG_NULL_STDERR;
-  *step = STEP_REQUEST;
+  static const struct { uint32_t flags; int file; } unwanted[] = {
+      {FLAG_NULL_STDOUT, GO_STDOUT}, {FLAG_NULL_STDERR | FLAG_MERGE_STDERR, GO_STDERR}};
+  struct start start = EMPTY_START(request);
+  const uint32_t others = FLAG_STDIN_PIPE | unwanted[0].flags | unwanted[1].flags;
   errno = EINVAL;
-  if (request->flags & files) return false;
+  if (slot->hold == HOLD_SPAWNED) return !(request->flags & others);
+  for (int i = 0; i < 2; i++) {
+    if (!(request->flags & unwanted[i].flags)) continue;
+    close_fd(&slot->go_fds[unwanted[i].file]);
+    logs_remove_stream(slot->id, i);
+  }
+  bool opened = open_stdin(&start);
+  slot->go_fds[GO_STDIN] = keep(start.in);
+  slot->stdin_fd = start.our_in;
+  slot->stdin_closed = start.our_in < 0;
+  return opened;
+}
+
+/* One that was forked sees to its CPUs itself. */
+static bool move_to_cpus(const struct slot *slot, const struct request *request)
+{
+  if (slot->hold != HOLD_SPAWNED || request->cpus.length == 0) return true;
+  errno = pin(request);
+  return errno == 0;
+}
+
+/* False with *step and errno. */
+static bool make_ready(struct slot *slot, const struct request *request, uint32_t *step)
+{
   *step = STEP_LIMITS;
   if (!leaf_limits(request)) return false;
-  *step = STEP_AFFINITY;
-  if (request->cpus.length != 0 && (errno = pin(request)) != 0) {
-    if (errno != ESRCH) return false;
-    *step = STEP_BIRTH; /* it has just ended, and we are about to hear of it */
-    errno = EINTR;
-    return false;
-  }
   *step = STEP_FILES;
-  return write_specification(slot->go_fds[GO_SPECIFICATION], &request->data);
+  if (!change_files(slot, request) || !write_specification(slot->go_fds[GO_SPECIFICATION], &request->data)) return false;
+  *step = STEP_AFFINITY;
+  if (move_to_cpus(slot, request)) return true;
+  if (errno == ESRCH) { /* it has just ended, and we are about to hear of it */
+    *step = STEP_BIRTH;
+    errno = EINTR;
+  }
+  return false;
 }
 
 /* What was held becomes a worker, or ends: nobody will ask for it again. */
 void go(const struct request *request)
 {
   struct slot *slot = slot_by_id(request->id);
-  struct start start = EMPTY_START(request);
   uint32_t step = STEP_REQUEST;
   if (slot == NULL || slot->state != HELD) {
     spawn_failed(request->id, step, ESRCH, NULL);
     return;
   }
   int error = start_refusal(request, true);
+  if (error == 0 && !make_ready(slot, request, &step)) error = errno;
   if (error != 0) {
     start_abandon(slot, step, error);
     return;
   }
-  start.uid = slot->uid;
-  bool as_it_is = slot->hold == HOLDS_FILES;
-  if (!(as_it_is ? go_as_it_is(slot, request, &step) : make_files(slot, &start, &step))) {
-    start_abandon(slot, step, errno);
-    return;
-  }
+  int files = slot->hold == HOLD_FORKED ? GO_FDS : 0;
   slot->state = STARTING;
   slot->hold = 0;
   slot->flags = request->flags & ~(uint32_t)FLAG_HOLD;
   slot->log_max = request->log_max;
   slot->deadline_ms = K.now_ms + K.start_deadline_ms;
   tick_before(slot->deadline_ms);
-  start_close(&start);
-  say_go(slot, as_it_is ? 0 : GO_FDS);
+  say_go(slot, files);
 }

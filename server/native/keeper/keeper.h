@@ -32,8 +32,8 @@ enum state {
   HELD = 8     /* it waits for GO */
 };
 
-/* Of what is to wait for GO, and has not been told: what has been made for it by then. */
-enum hold { HOLDS_NOTHING = 1, HOLDS_FILES = 2 };
+/* Of what is to wait for GO, and has not been told to go: whether its files come with that, or are in place already. */
+enum hold { HOLD_FORKED = 1, HOLD_SPAWNED = 2 };
 
 enum { PENDING_SPAWNED = 1, PENDING_STDIN_READY = 2, PENDING_EXITED = 4, PENDING_TREE_GONE = 8, PENDING_FAILED = 16,
        PENDING_BORN = 32, PENDING_SERVING = 64, PENDING_FIRST_LINE = 128 };
@@ -72,7 +72,7 @@ struct slot {
   uint32_t retry_ms, exit_source;
   int32_t link_fd, go_fds[GO_FDS]; /* -1 where there is none; in go_fds also for /dev/null and a merged stderr */
   uint32_t uid;                    /* whom it was started as: the user of what it forks */
-  uint8_t serving, hold, unused[2]; /* hold: an enum hold, or 0 */
+  uint8_t serving, hold, bare, unused; /* hold: an enum hold, or 0; bare: a directory of its id is not its own */
   uint8_t server[ID_BYTES];
   uint64_t moments[MOMENTS];
   uint64_t heard_ms;   /* of a fork server: when it last answered an order */
@@ -140,7 +140,6 @@ struct slot *slot_any(const uint8_t id[ID_BYTES]);
 struct slot *slot_by_id(const uint8_t id[ID_BYTES]);
 struct slot *slot_by_pid(pid_t pid);
 static inline uint32_t slot_index(const struct slot *slot) { return (uint32_t)(slot - K.slots); }
-static inline bool has_directory(const struct slot *slot) { return slot->hold == 0 || slot->hold == HOLDS_FILES; }
 static inline bool is_visible(const struct slot *slot)
 {
   return (slot->state >= STARTING && slot->state <= EXITED_UNACKED) || slot->state == HELD;
@@ -180,6 +179,7 @@ struct start {
 #define EMPTY_START(the_request) {.request = (the_request), .in = -1, .out = -1, .err = -1, .report = -1, .link = -1, \
   .result = -1, .specification = -1, .leaf = -1, .our_in = -1, .our_report = -1, .our_link = -1}
 enum { PART_FILES = 1, PART_SPECIFICATION = 2, PART_REPORT = 4, PART_LINK = 8, PART_LEAF = 16, PART_LIMITS = 32 };
+bool open_stdin(struct start *start);
 bool start_prepare(struct start *start, unsigned parts, uint32_t *step);
 struct slot *start_slot(struct start *start);
 void start_close(struct start *start);
@@ -286,6 +286,7 @@ bool logs_create_result(struct start *start);
 void logs_load(struct slot *slot);
 void logs_scan(struct slot *slot, bool force);
 void logs_check_space(void);
+void logs_remove_stream(const uint8_t id[ID_BYTES], int which);
 int logs_remove(const uint8_t id[ID_BYTES]);
 
 /* policy.c */

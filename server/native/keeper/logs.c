@@ -191,6 +191,14 @@ void logs_check_space(void)
   K.no_space = low;
 }
 
+/* One that is not wanted after all. */
+void logs_remove_stream(const uint8_t id[ID_BYTES], int which)
+{
+  char path[64];
+  log_path(path, id, names[which]);
+  unlinkat(K.h.directory, path, 0);
+}
+
 /* Removes a worker's directory; 0, or the error. Only names that we made: anything else keeps it. */
 int logs_remove(const uint8_t id[ID_BYTES])
 {

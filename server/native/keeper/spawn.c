@@ -38,7 +38,7 @@ static int check(const struct request *request, struct start *start)
 }
 
 /* Ours is non-blocking; the worker's end is an ordinary one. */
-static bool open_stdin(struct start *start)
+bool open_stdin(struct start *start)
 {
   int pair[2];
   start->in = K.null;
@@ -176,7 +176,7 @@ void spawn(const struct request *request)
   slot = start_slot(&start);
   if (!launch(slot, &start)) goto failed;
   if (request->flags & FLAG_HOLD) {
-    slot->hold = HOLDS_FILES;
+    slot->hold = HOLD_SPAWNED;
     slot->go_fds[GO_SPECIFICATION] = start.specification; /* where it will read the other one */
     start.specification = -1;
   }
@@ -201,7 +201,7 @@ void start_abandon(struct slot *slot, uint32_t step, int error)
   link_close(slot);
   if (slot->leaf) cgroup_kill(slot);
   sys_pidfd_send_signal(slot->pidfd, SIGKILL);
-  if (has_directory(slot)) logs_remove(slot->id);
+  if (!slot->bare) logs_remove(slot->id);
   if (error == ETIMEDOUT) notify(slot, PENDING_FAILED);
 }
 

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { type Client } from "../../../client/typescript/index.js";
 import { type DaemonHarness } from "../../support/daemon-harness.js";
 import { eventually } from "../../support/eventually.js";
@@ -81,6 +83,9 @@ describe("a keeper of fork servers that is killed", function () {
       { what: "warm workers" },
     );
     const children = await killKeeper();
+    const filesOf = (): readonly string[] =>
+      readdirSync(join(daemon.stateDir, "workers")).filter((name) => /^[0-9a-f]{32}$/.test(name));
+    const before = new Set(filesOf());
     const kept = new Set(workers.map(({ pid }) => pid));
     await eventually(
       () => children.filter((pid) => !kept.has(pid) && isAlive(pid)),
@@ -105,6 +110,12 @@ describe("a keeper of fork servers that is killed", function () {
       (left) => left.length === 6,
       { what: "zygotes and warm workers to be made anew, and nothing else" },
     );
+    const names = new Set(workers.map(({ uid }) => uid.replaceAll("-", "")));
+    const left = (): readonly string[] =>
+      filesOf().filter((name) => before.has(name) && !names.has(name));
+    await eventually(left, (those) => those.length === 0, {
+      what: "files that nobody knows to go",
+    });
   });
 
   it("while zygotes load is followed by one where they are loaded again", async () => {
