@@ -161,7 +161,7 @@ describe("the keeper under many forks", function () {
     await client.exited(server.id);
     await waitUntil("each order to be born or not", async () => {
       const listed = (await client.list()).map((worker) => worker.u32(Tag.state));
-      return !listed.includes(1);
+      return !listed.includes(5);
     });
     const told = new Set(
       client.frames
