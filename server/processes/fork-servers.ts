@@ -88,6 +88,14 @@ export interface ForkServers {
   retries(uid: ProcessUid, failure: SpawnFailure): boolean;
 }
 
+/**
+ * The answer to a go for what is not held any more. That it had ended was told before, so that another order for the same
+ * worker may have been given by now, which this says nothing of.
+ */
+export function isLateGo({ step, errno }: SpawnFailure): boolean {
+  return step === "request" && errno === "ECHILD";
+}
+
 /** No code of the user has run, and nothing is left of it. */
 export function isNeverBorn({ step, errno }: SpawnFailure): boolean {
   switch (step) {
@@ -96,7 +104,7 @@ export function isNeverBorn({ step, errno }: SpawnFailure): boolean {
     case "fork":
       return errno !== "EBUSY";
     case "request":
-      return errno === "ESRCH";
+      return errno === "ESRCH" || errno === "ECHILD";
     case "specification":
       // Killed with its fork server, in whose leaf it still was; or stopped while it waited for its go.
       return errno === "EINTR" || errno === "ETIME";

@@ -1,4 +1,5 @@
 import { DomainError, invalidField } from "../core/errors.js";
+import { isLateGo } from "./fork-servers.js";
 import { type SpawnFailure } from "./keeper.js";
 import { type ProcessSpec } from "./process-spec.js";
 import { targetName } from "./target.js";
@@ -61,6 +62,7 @@ export function spawnError(failure: SpawnFailure, spec: ProcessSpec): Error {
         return new DomainError("draining", "The keeper is stopping and starts no more workers");
       }
       if (errno === "ESRCH") return serverGone(spec);
+      if (isLateGo(failure)) return interrupted(spec);
       return unexpected(failure);
     case "directory":
     case "files":

@@ -4,7 +4,7 @@ import { type ProcessUid } from "../core/ids.js";
 import { Watchers } from "../core/watchers.js";
 import { type AffinityCheck } from "./affinity-check.js";
 import { EndAcknowledgements } from "./end-acknowledgements.js";
-import { type ForkServers } from "./fork-servers.js";
+import { type ForkServers, isLateGo } from "./fork-servers.js";
 import { type EndReport, type KeeperEvents, type KeptWorker, type SpawnFailure } from "./keeper.js";
 import { KeeperRetries } from "./keeper-retries.js";
 import { lossOf } from "./loss.js";
@@ -126,8 +126,9 @@ export class Supervisor implements KeeperEvents, Disposable {
 
   spawnFailed(uid: ProcessUid, failure: SpawnFailure): void {
     const record = this.#parts.table.byUid(uid);
-    // One that was forked in advance, and died before its order: that is about to fail.
+    // One that was made in advance, and died before its order: that is about to fail.
     if (record === undefined || this.#parts.births.awaitsOrder(uid)) return;
+    if (isLateGo(failure) && this.#parts.births.orderOf(uid)?.kind !== "go") return;
     // A create that was stopped meanwhile is not tried again.
     const wanted = record.state.kind === "starting" && record.state.stop === null;
     this.#parts.births.withdraw(uid);

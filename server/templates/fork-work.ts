@@ -9,6 +9,7 @@ import {
 } from "../processes/fork-servers.js";
 import { type Keeper, type SpawnFailure } from "../processes/keeper.js";
 import { ForkQueue, isSilence } from "./fork-queue.js";
+import { RecentUse } from "./recent-use.js";
 import { type TemplateRecord } from "./template-record.js";
 import { phaseOf, type TemplateState } from "./template-state.js";
 import { current, type TemplateTable } from "./template-table.js";
@@ -50,9 +51,16 @@ export class ForkWork {
   readonly #templateOfWarm = new Map<ProcessUid, string>();
   readonly #dueSoon = new Set<string>();
   readonly #recipes = new Map<ProcessUid, Recipe>();
+  readonly #recentUse: RecentUse;
 
   constructor(parts: ForkWorkParts) {
     this.#parts = parts;
+    this.#recentUse = new RecentUse({
+      ...parts,
+      idle: (name) => {
+        this.#fitPool(name);
+      },
+    });
   }
 
   submit(job: BirthJob): void {
@@ -80,7 +88,7 @@ export class ForkWork {
     const uid = forked || plain ? pool.take() : undefined;
     if (uid === undefined) return undefined;
     // Whoever takes one comes first.
-    this.#refillLater(name, 0);
+    if (this.#keepsWarm(name)) this.#refillLater(name, 0);
     return { uid, generation: made.generation, recipe: source.recipe, forked };
   }
 
@@ -101,6 +109,9 @@ export class ForkWork {
     const template = this.#parts.table.byName(name);
     if (template !== undefined) this.#parts.table.put({ ...template, forks: template.forks + 1 });
     this.pump(name);
+    // Another template's zygote says nothing of what will be wanted next.
+    if (this.#parts.table.ofZygote(uid) === undefined && this.#recentUse.note(name))
+      this.#fitPool(name);
     this.#refill(name);
   }
 
@@ -154,9 +165,7 @@ export class ForkWork {
 
   /** Another zygote serves, or none: warm workers are made anew. */
   serveFrom(name: string): void {
-    const template = this.#parts.table.byName(name);
-    if (template === undefined) return;
-    this.#pool(name).serve(warmSource(template.state), current(template).spec.warmWorkers);
+    this.#fitPool(name);
     this.#refill(name);
   }
 
@@ -164,6 +173,7 @@ export class ForkWork {
   end(name: string): void {
     this.#pools.get(name)?.serve(null, 0);
     this.#pools.delete(name);
+    this.#recentUse.forget(name);
     const queue = this.#queues.get(name);
     // What is under way may still be born, or come back to be tried again, and is answered then.
     if (queue?.isEmpty === true) this.#queues.delete(name);
@@ -241,9 +251,29 @@ export class ForkWork {
     return queue?.drop(uid) ?? false;
   }
 
-  /** Only when nobody waits for the fork server. */
+  /** Only when nobody waits for the fork server; for a spare one, also when nobody is about to be made. */
   #refill(name: string): void {
-    if (!this.#parts.closed.aborted && this.#queue(name).hasRoom) this.#pool(name).refill();
+    const queue = this.#queue(name);
+    const isFree = this.#keepsWarm(name) ? queue.hasRoom : queue.isEmpty;
+    if (!this.#parts.closed.aborted && isFree) this.#pool(name).refill();
+  }
+
+  #keepsWarm(name: string): boolean {
+    const template = this.#parts.table.byName(name);
+    return template !== undefined && current(template).spec.warmWorkers > 0;
+  }
+
+  /**
+   * As many as are to be kept warm, and a spare one while the template is in use, as Android has of its zygote's: the next
+   * create need not wait for a fork then. Where workers are spawned there is none, for it would take up as much as all.
+   */
+  #fitPool(name: string): void {
+    const template = this.#parts.table.byName(name);
+    if (template === undefined || template.record.deleted) return;
+    const source = warmSource(template.state);
+    const hasSpare = source !== null && source.server !== null && this.#recentUse.has(name);
+    const { warmWorkers } = current(template).spec;
+    this.#pool(name).serve(source, Math.max(warmWorkers, hasSpare ? 1 : 0));
   }
 
   #refillLater(name: string, delayMs: number): void {

@@ -40,15 +40,13 @@ export class WarmPool {
     return this.#source;
   }
 
-  /** From now on it keeps `size` workers of this source; those of another one are ended. */
+  /** From now on it keeps `size` workers of this source; those of another one are ended, and those that are too many. */
   serve(source: WarmSource | null, size: number): void {
     this.#size = size;
-    if (isSame(source, this.#source)) return;
+    const others = isSame(source, this.#source) ? [] : [...this.#ready, ...this.#onTheWay];
     this.#source = source;
-    for (const uid of [...this.#ready, ...this.#onTheWay]) {
-      this.noteGone(uid);
-      this.#port.kill(uid);
-    }
+    for (const uid of others) this.#end(uid);
+    for (const uid of [...this.#ready].slice(size)) this.#end(uid);
   }
 
   take(): ProcessUid | undefined {
@@ -58,8 +56,12 @@ export class WarmPool {
   }
 
   noteBorn(uid: ProcessUid): void {
-    if (this.#onTheWay.delete(uid)) this.#ready.add(uid);
-    else this.#port.kill(uid);
+    if (!this.#onTheWay.has(uid) || this.#ready.size >= this.#size) {
+      this.#end(uid);
+      return;
+    }
+    this.#onTheWay.delete(uid);
+    this.#ready.add(uid);
   }
 
   /** It died, or was never born. */
@@ -94,6 +96,11 @@ export class WarmPool {
         return;
       }
     }
+  }
+
+  #end(uid: ProcessUid): void {
+    this.noteGone(uid);
+    this.#port.kill(uid);
   }
 }
 

@@ -215,7 +215,7 @@ for (const cgroup of ["auto", "none"]) {
         const before = client.frames.length;
         go(client, unheld);
         const refusal = await outcome(client, unheld, before);
-        assert.deepEqual([refusal.u32(Tag.step), refusal.u32(Tag.errno)], [1, errno.ESRCH]);
+        assert.deepEqual([refusal.u32(Tag.step), refusal.u32(Tag.errno)], [1, errno.ECHILD]);
       }
     });
 

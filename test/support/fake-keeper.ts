@@ -158,6 +158,11 @@ export class FakeKeeper implements Keeper {
     this.#events?.spawnFailed(uid, failure);
   }
 
+  /** The answer to a go that came after what was held had ended. */
+  refuseGo(uid: ProcessUid): void {
+    this.#refuse(uid, "ECHILD");
+  }
+
   end(uid: ProcessUid, outcome: ExitOutcome, descendantsAlive = false): void {
     const slot = this.slots.get(uid);
     if (slot === undefined) throw new Error(`There is no ${uid}`);
@@ -204,7 +209,7 @@ export class FakeKeeper implements Keeper {
     if (this.losesOrders) return;
     const slot = this.slots.get(order.uid);
     if (slot?.held !== true) {
-      this.#refuse(order.uid);
+      this.#refuse(order.uid, "ECHILD");
       return;
     }
     assert.ok(slot.inAdvance === null || hasFiles(order), "it has files, and no others come");
@@ -310,7 +315,7 @@ export class FakeKeeper implements Keeper {
       throw new Error(`The id ${uid} was used before`);
     }
     if (server !== null && !this.#serves(server)) {
-      this.#refuse(uid);
+      this.#refuse(uid, "ESRCH");
       return;
     }
     this.slots.set(uid, {
@@ -327,12 +332,12 @@ export class FakeKeeper implements Keeper {
   }
 
   /** There is nothing that could be forked from, or told to go. */
-  #refuse(uid: ProcessUid): void {
+  #refuse(uid: ProcessUid, errno: string): void {
     const events = this.#events;
     queueMicrotask(() => {
       // The refusal is lost with the connection.
       if (this.#events !== events) return;
-      events?.spawnFailed(uid, { step: "request", errno: "ESRCH", message: "" });
+      events?.spawnFailed(uid, { step: "request", errno, message: "" });
     });
   }
 

@@ -271,13 +271,20 @@ static bool make_ready(struct slot *slot, const struct request *request, uint32_
   return false;
 }
 
+/* It was held, and that it has ended is about to be said: of one order there is one answer. */
+static bool is_failing(const struct slot *slot)
+{
+  return slot != NULL && slot->hold != 0 && (slot->state == DYING || slot->state == FAILED) && !slot->told;
+}
+
 /* What was held becomes a worker, or ends: nobody will ask for it again. */
 void go(const struct request *request)
 {
   struct slot *slot = slot_by_id(request->id);
   uint32_t step = STEP_REQUEST;
+  if (slot == NULL && is_failing(slot_any(request->id))) return;
   if (slot == NULL || slot->state != HELD) {
-    spawn_failed(request->id, step, ESRCH, NULL);
+    spawn_failed(request->id, step, ECHILD, NULL);
     return;
   }
   int error = start_refusal(request, true);

@@ -145,7 +145,9 @@ describe("a daemon that is killed", function () {
       }
     }
     assert.equal(await loads(), 2);
-    assert.equal(keeperChildren().length, 2);
+    await eventually(keeperChildren, (children) => children.length === 4, {
+      what: "the zygotes, and a spare worker of each, to be all that is there",
+    });
     await nothingUnknown();
   });
 
@@ -189,8 +191,8 @@ describe("a daemon that is killed", function () {
       await ready(template);
       assert.equal(await bus.call({ ...call(runtime, "give", [1]), template }), 1);
     }
-    await eventually(keeperChildren, (children) => children.length === 4, {
-      what: "one zygote of each template to be left",
+    await eventually(keeperChildren, (children) => children.length === 6, {
+      what: "one zygote of each template to be left, and a spare worker of those in use",
     });
     await nothingUnknown();
   });

@@ -191,8 +191,8 @@ describe("templates that change", function () {
         assert.ok(keeperPid !== undefined);
         await eventually(
           () => childrenOf(keeperPid),
-          (children) => children.length === 1,
-          { what: "one zygote to be left" },
+          (children) => children.length === 2,
+          { what: "one zygote to be left, and its spare worker" },
         );
       });
 
@@ -288,8 +288,8 @@ describe("templates that change", function () {
         assert.ok(keeperPid !== undefined);
         await eventually(
           () => childrenOf(keeperPid),
-          (children) => children.length === 3,
-          { what: "one zygote of each template to be left" },
+          (children) => children.length === 4,
+          { what: "one zygote of each template to be left, and a spare worker of the one in use" },
         );
       });
 

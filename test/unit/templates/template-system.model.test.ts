@@ -211,6 +211,9 @@ class Run {
     templateStore.isFull = false;
     if (!keeper.isConnected) this.fixture.connect();
     await this.fixture.thrive();
+    // Nothing is in use any more.
+    await clock.advance(60_000);
+    await this.fixture.thrive(1);
     this.check();
     assert.equal(this.pending, 0, "a create never settled");
     for (const { record, state } of templates.table.all()) {

@@ -57,6 +57,57 @@ describe("templates and the processes that are made of them", () => {
     assert.ok(!(late.settled instanceof Error));
   });
 
+  it("make a worker once whose go crossed the news of the death of the one that waited", async () => {
+    await fixture.make("app", { warmWorkers: 1 });
+    const { keeper } = fixture;
+    const [held = uidOf(0)] = keeper.uids("held");
+    const created = fixture.outcome(createOf("app", { name: "warm" }));
+    await fixture.calm();
+    assert.equal(keeper.slots.get(held)?.order?.kind, "go");
+    keeper.fail(held, { step: "birth", errno: "EINTR", message: "" });
+    await fixture.clock.advance(10);
+    await fixture.calm();
+    assert.equal(keeper.slots.get(held)?.order?.kind, "fork", "it is ordered anew");
+    keeper.refuseGo(held);
+    await fixture.thrive(2);
+    assert.ok(created.settled !== null && !(created.settled instanceof Error));
+    assert.equal(fixture.system.table.byName("warm")?.state.kind, "running");
+    assert.equal(keeper.births.get(held), 1);
+  });
+
+  it("have a spare worker while they are in use, for a create that comes alone", async () => {
+    await fixture.make("app");
+    assert.deepEqual(fixture.keeper.uids("held"), [], "nobody has asked yet");
+    fixture.outcome(createOf("app", { name: "first" }));
+    await fixture.thrive(2);
+    const [spare, ...more] = fixture.keeper.uids("held");
+    assert.ok(spare !== undefined && more.length === 0);
+    fixture.outcome(createOf("app", { name: "second" }));
+    await fixture.thrive(1);
+    const second = fixture.system.table.byName("second");
+    assert.deepEqual([second?.uid, second?.birth.warm], [spare, true]);
+    await fixture.thrive(1);
+    assert.equal(fixture.keeper.uids("held").length, 1);
+    await fixture.clock.advance(60_000);
+    fixture.obey();
+    await fixture.calm();
+    assert.deepEqual(fixture.keeper.uids("held"), []);
+  });
+
+  it("make no spare worker before those that somebody waits for", async () => {
+    await fixture.make("app");
+    for (let count = 0; count < 20; count++) fixture.outcome(createOf("app"));
+    await fixture.calm();
+    while (fixture.workers("starting").length > 0) {
+      assert.deepEqual(fixture.keeper.uids("held"), []);
+      assert.equal(fixture.keeper.uids("starting").length, fixture.workers("starting").length);
+      fixture.keeper.bear(fixture.workers("starting")[0] ?? assert.fail("nobody waits"));
+      await fixture.calm();
+    }
+    assert.equal(fixture.workers("alive").length, 20);
+    assert.equal(fixture.keeper.uids("starting").length, 1, "now there is time for it");
+  });
+
   it("end a warm worker whose create cannot be kept, rather than leave it waiting", async () => {
     await fixture.make("app", { warmWorkers: 1 });
     const [held] = fixture.keeper.uids("held");

@@ -34,6 +34,15 @@ export function descriptorCount(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
 }
 
+/** Its arguments, or what it calls itself; empty when it is gone. */
+export function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+  } catch {
+    return "";
+  }
+}
+
 /** Its living and dead children. */
 export function childrenOf(pid: number): readonly number[] {
   const pids = readdirSync("/proc")
