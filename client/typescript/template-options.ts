@@ -34,7 +34,7 @@ export interface TemplateSpecOptions extends ModuleOptions {
   readonly runAs?: string;
   /** Preloads and init must be done in this time. Default 60 000. */
   readonly preloadTimeoutMs?: number;
-  /** Workers kept forked in advance. Default 0. */
+  /** Workers kept forked in advance. Default 0, and 1 while the template is in use. */
   readonly warmWorkers?: number;
   /** What preloads may leave open and workers then share, such as `/var/log/app.log` or `socket:*`. */
   readonly keepFds?: readonly string[];

@@ -40,7 +40,7 @@ class TemplateOptions(TypedDict, total=False):
     preload_timeout: float
     """Seconds in which preloads and init must be done. Default: 60."""
     warm_workers: int
-    """Workers kept forked in advance. Default: 0."""
+    """Workers kept forked in advance. Default: 0, and 1 while the template is in use."""
     module_path: Sequence[str]
     """Folders on the daemon's host in which preloads and `init` are looked for. Default: none over TCP; on this host
     those from which this program, and `init`, were loaded."""
