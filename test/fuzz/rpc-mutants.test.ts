@@ -121,10 +121,7 @@ describe("mutated requests", () => {
     await population.clear();
     const keeper = first.keeperPid ?? 0;
     await eventually(
-      async () => {
-        const builtIn = await population.builtInZygotes();
-        return childrenOf(keeper).filter((pid) => !builtIn.includes(pid));
-      },
+      () => childrenOf(keeper).filter((pid) => !population.isOfBuiltIn(pid)),
       (children) => children.length === 0,
       { what: "all workers and zygotes to be gone, but those of built-in templates" },
     );

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { type DescMethod } from "@bufbuild/protobuf";
 import { CreateProcessResponse } from "../../../proto/gen/forkbus/v1/process.js";
 import { CreateQueueResponse } from "../../../proto/gen/forkbus/v1/queue.js";
-import { CreateTemplateResponse, TemplateState } from "../../../proto/gen/forkbus/v1/template.js";
+import { CreateTemplateResponse } from "../../../proto/gen/forkbus/v1/template.js";
 import { Runtime } from "../../../proto/gen/forkbus/v1/types.js";
 import { inFlight } from "../../integration/daemon/support/in-flight.js";
+import { commandLine } from "../../integration/daemon/support/proc-fs.js";
 import { type DaemonHarness } from "../../support/daemon-harness.js";
 import { type Known, type Resource } from "./plausible-values.js";
 import { type Outcome } from "./raw-call.js";
@@ -110,17 +111,9 @@ export class Population implements Known {
     assert.deepEqual(unasked, [], "nobody asked for these");
   }
 
-  /** The zygotes of built-in templates, which stay for as long as the daemon does. */
-  async builtInZygotes(): Promise<readonly number[]> {
-    const zygotes = await Promise.all(
-      BUILT_IN.map(async (name) => {
-        const { template } = await this.#daemon.templates.getTemplate({ name });
-        if (template?.status?.state === TemplateState.IDLE) return [];
-        const answer = await this.#daemon.templates.waitTemplate({ name, waitMs: 60_000 });
-        return [answer.template?.status?.report?.pid ?? 0];
-      }),
-    );
-    return zygotes.flat();
+  /** Their zygotes stay, and have a spare worker each for a minute after their last use. */
+  isOfBuiltIn(pid: number): boolean {
+    return BUILT_IN.some((name) => commandLine(pid) === `forkbus template: ${name}`);
   }
 
   async #start(
