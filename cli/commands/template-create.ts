@@ -69,7 +69,10 @@ export function templateCreateCommand(invocation: Invocation): Command {
     .option("-C, --cwd <dir>", "directory to run in (default: the parent's, else /)")
     .option("-u, --user <user>", "user to run as, where the keeper's policy allows it")
     .option("--preload-timeout <time>", "most time to load, such as 2m (default: 60s)")
-    .option("--warm <n>", "workers to keep forked in advance (default: 0, and 1 while it is in use)")
+    .option(
+      "--warm <n>",
+      "workers to keep forked in advance (default: 0, and 1 while it is in use)",
+    )
     .option(
       "--keep-fd <pattern>",
       "what may be left open, as /proc/PID/fd shows it: /var/log/app.log or socket:* (repeatable)",
