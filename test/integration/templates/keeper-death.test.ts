@@ -82,10 +82,10 @@ describe("a keeper of fork servers that is killed", function () {
       (children) => children.length === 8,
       { what: "warm workers" },
     );
-    const children = await killKeeper();
     const filesOf = (): readonly string[] =>
       readdirSync(join(daemon.stateDir, "workers")).filter((name) => /^[0-9a-f]{32}$/.test(name));
     const before = new Set(filesOf());
+    const children = await killKeeper();
     const kept = new Set(workers.map(({ pid }) => pid));
     await eventually(
       () => children.filter((pid) => !kept.has(pid) && isAlive(pid)),

@@ -145,8 +145,8 @@ describe("a zygote that is killed", function () {
     assert.ok(keeperPid !== undefined);
     await eventually(
       () => Promise.resolve(childrenOf(keeperPid)),
-      (children) => children.length <= 2,
-      { what: "only zygotes to be left" },
+      (children) => children.length <= 4,
+      { what: "only zygotes to be left, and a spare worker of each" },
     );
   });
 });
